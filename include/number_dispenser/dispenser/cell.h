@@ -1,0 +1,51 @@
+// A dispenser as the loops see it: what a GET needs, on one cache line. The registry owns every cell and
+// never moves one; any number of loops draw from it at once.
+//
+// Order of accesses that the promise rests on (all sequentially consistent):
+//   a loop   moves `next`, then reads `durable_bound`, then `raise_at`;
+//   a raise  is written and flushed, then `durable_bound` goes up;
+//   a retraction  lowers `raise_at`, then `durable_bound`, then reads `next` again, and only then is
+//            written: every ordinal released on the old bound is below what it read.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+
+#include "number_dispenser/dispenser/kind.h"
+
+namespace number_dispenser {
+
+struct alignas(64) Cell {
+  // The next ordinal; lives where it outlives the process. Never null in a cell that a loop can see.
+  std::atomic<uint64_t>* next = nullptr;
+  // Ordinals below it may reach a client. 0 until the definition is durable; kNoLimit where nothing is
+  // kept (memory, random) and once the dispenser is durably deleted.
+  std::atomic<uint64_t> durable_bound{0};
+  // Whoever issues this ordinal or a later one asks for a raise.
+  std::atomic<uint64_t> raise_at{0};
+  uint64_t capacity = 0;
+  uint64_t starting = 0;
+  uint64_t step = 0;
+  uint32_t slot = 0;
+  Kind kind = Kind::kIncrementing;
+  uint8_t length = 0;
+  // In the registry's list of dispensers to look at.
+  std::atomic<bool> raise_wanted{false};
+
+  // Takes `count` (at least 1) consecutive ordinals and returns the first; nothing where fewer are left.
+  std::optional<uint64_t> draw(uint64_t count) {
+    uint64_t first = next->load(std::memory_order_relaxed);
+    do {
+      if (first >= capacity || count > capacity - first) return std::nullopt;
+    } while (!next->compare_exchange_weak(first, first + count));
+    return first;
+  }
+
+  // The number of an ordinal below the capacity; not for the random kind.
+  uint64_t number(uint64_t ordinal) const { return starting + ordinal * step; }
+};
+
+static_assert(sizeof(Cell) == 64);
+
+}  // namespace number_dispenser

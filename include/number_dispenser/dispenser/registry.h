@@ -1,0 +1,212 @@
+// Every dispenser: definitions, bounds and who may see them. It decides what must become durable and
+// when a number or a definition is; it does no I/O itself.
+//
+// Threads: loops call everything but the keeper's part, each with its own View. One loop, the keeper,
+// also calls begin_flush, end_flush and sweep. A mutex guards the definitions and the books; a GET takes
+// it only to ask for a raise.
+//
+// Life of a change (HSET, DEL): written to the store at once; durable after one flush (DEL, a switch of
+// strategy) or two (a creation: PENDING, then LIVE); settled when it is durable and every loop has
+// adopted it. Its reply waits for `settled() > change`, as a GET's waits for `durable_bound > ordinal`.
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "number_dispenser/base/clock.h"
+#include "number_dispenser/dispenser/bound.h"
+#include "number_dispenser/dispenser/cell.h"
+#include "number_dispenser/dispenser/kind.h"
+#include "number_dispenser/dispenser/store.h"
+
+namespace number_dispenser {
+
+class Registry {
+ public:
+  // The names one loop knows. Used by that loop alone.
+  class View {
+   public:
+    // Null where there is no such dispenser. The cell is good until the loop's next adopt().
+    Cell* find(std::string_view name) const {
+      const auto found = cells_.find(name);
+      return found == cells_.end() ? nullptr : found->second;
+    }
+
+   private:
+    friend class Registry;
+    absl::flat_hash_map<std::string_view, Cell*> cells_;
+    uint64_t adopted_ = 0;    // log entries applied
+    uint64_t announced_ = 0;  // of those, known to the registry (under its mutex)
+  };
+
+  // Takes over the store's tenants. The store outlives the registry.
+  Registry(Store& store, const Clock& clock);
+
+  // Before any loop runs.
+  std::unique_ptr<View> make_view();
+
+  enum class Outcome {
+    kDone,       // created, switched, deleted, or the same definition again: settled with `change`
+    kDiffers,    // exists with another definition; nothing changed
+    kNotFound,   // nothing changed
+    kNoRoom,     // the store must grow first; nothing changed: try again
+    kRefused,    // the store cannot grow; nothing changed
+  };
+  struct Change {
+    Outcome outcome;
+    uint64_t change = 0;
+  };
+  // Creates a dispenser, or switches its strategy where only that differs. `strategy`: the default for
+  // a new dispenser, and no change for an old one, where absent. The caller's view knows it at once.
+  Change define(View& view, std::string_view name, const Definition& definition,
+                std::optional<StrategyId> strategy);
+  Change switch_strategy(std::string_view name, StrategyId strategy);
+  Change remove(View& view, std::string_view name);
+
+  struct Info {
+    Definition definition;
+    StrategyId strategy;
+    uint64_t next;    // ordinal
+    uint64_t wasted;  // ordinals; next - wasted were generated
+  };
+  std::optional<Info> info(std::string_view name) const;
+  size_t size() const;
+
+  // Changes below it are settled.
+  const std::atomic<uint64_t>& settled() const { return settled_; }
+
+  // A loop that has drawn an ordinal at or past `raise_at` or `durable_bound`.
+  void want_raise(Cell& cell);
+
+  // At the start of a tick: learn what other loops have defined.
+  void adopt(View& view);
+  // At the end of a tick, after held replies have been looked at: true if changes settled, so that other
+  // loops' held replies may now leave.
+  bool announce(View& view);
+  // Grows with every definition that loops have to adopt.
+  uint64_t log_end() const { return log_end_.load(std::memory_order_acquire); }
+
+  // --- the keeper -----------------------------------------------------------------------------------
+  // Writes every bound and definition that must move; true if a flush must start. None may be in flight.
+  bool begin_flush();
+  // The flush that followed begin_flush() has ended well. After one that failed nothing may be called
+  // but stop_issuing().
+  void end_flush();
+  // There is something for begin_flush().
+  bool has_work() const { return has_work_.load(std::memory_order_acquire); }
+  // Looks for idle dispensers whose bound goes back; to be called every kSweepMs while sweeping() is true.
+  static constexpr uint64_t kSweepMs = 500;
+  void sweep();
+  bool sweeping() const;
+
+  // While true, a definition that finds no room is refused instead of waiting for growth.
+  void refuse_new(bool refuse) { refuse_new_.store(refuse, std::memory_order_release); }
+
+  // No number and no definition is given out from now on: durability can no longer be promised.
+  void stop_issuing() { issuing_.store(false, std::memory_order_release); }
+  bool issuing() const { return issuing_.load(std::memory_order_acquire); }
+
+  // The last call, with no loop running and no flush in flight: writes every exact position, so that a
+  // flush makes the stop a clean one.
+  void close();
+
+ private:
+  enum class State : uint8_t { kFree, kCreating, kLive, kDropped };
+
+  struct Entry {
+    Cell cell;
+    std::string_view name;
+    BoundRecord written;             // in the store; durable up to `durable`
+    uint64_t durable = 0;            // bound
+    StrategyId strategy{};           // wanted; written.strategy follows at the next flush
+    State state = State::kFree;
+    bool exact = false;              // write the exact position next (retraction)
+    bool open = false;               // in open_
+    bool created = false;            // the creation is settled
+    uint8_t idle_sweeps = 0;
+    uint64_t seen_next = 0;          // at the last sweep
+    uint64_t written_ns = 0;
+    uint64_t create_change = 0;
+  };
+
+  struct LogEntry {
+    enum class What : uint8_t { kAdd, kRemove, kRetire } what;
+    uint32_t slot;
+  };
+
+  struct OpenChange {
+    uint64_t log_end;  // loops must have adopted so much
+    bool durable = false;
+  };
+
+  struct SlotChange {
+    uint32_t slot;
+    uint64_t change;
+  };
+
+  // What waits for a flush, by the step that the flush completes.
+  struct Batch {
+    std::vector<uint32_t> raised;
+    std::vector<uint32_t> pending;  // definitions written as PENDING
+    std::vector<uint32_t> live;     // definitions written as LIVE
+    std::vector<SlotChange> dropped;
+    std::vector<SlotChange> switched;
+    bool empty() const {
+      return raised.empty() && pending.empty() && live.empty() && dropped.empty() &&
+             switched.empty();
+    }
+  };
+
+  Entry& entry(uint32_t slot);
+  static bool keeps_bound(const Entry& entry);
+  void fill_cell(uint32_t slot, const Definition& definition);
+  void publish(Entry& entry);
+  void mark_dirty(uint32_t slot);
+  void move_bound(uint32_t slot, uint64_t now_ns);
+  void retract(uint32_t slot, uint64_t now_ns);
+  void write(uint32_t slot, uint64_t bound, uint64_t position, uint64_t now_ns);
+  void open_window(uint32_t slot);
+  Change switch_to(uint32_t slot, StrategyId strategy);
+  uint64_t new_change();
+  uint64_t last_change() const;
+  void mark_durable(uint64_t change);
+  bool settle();
+  void log(LogEntry::What what, uint32_t slot);
+  void apply(View& view);
+  uint64_t adopted_by_all() const;
+  void trim_log();
+
+  Store& store_;
+  const Clock& clock_;
+
+  mutable std::mutex mutex_;
+  std::deque<Entry> entries_;  // by slot; never moves an element
+  absl::flat_hash_map<std::string_view, uint32_t> names_;
+  std::vector<View*> views_;
+
+  std::vector<uint32_t> dirty_;
+  std::vector<uint32_t> open_;  // bounds ahead of their position that go back when idle
+  Batch next_batch_;            // written, or to be written at the next begin_flush
+  Batch in_flight_;
+  std::vector<uint32_t> pended_;  // PENDING is durable: LIVE comes next
+
+  std::deque<OpenChange> changes_;  // from settled_ on
+  std::deque<LogEntry> log_;        // from log_base_ on
+  uint64_t log_base_ = 0;
+  std::atomic<uint64_t> log_end_{0};
+  std::atomic<uint64_t> settled_{1};  // change 0 is none
+  std::atomic<bool> has_work_{false};
+  std::atomic<bool> issuing_{true};
+  std::atomic<bool> refuse_new_{false};
+};
+
+}  // namespace number_dispenser
