@@ -1,0 +1,66 @@
+// Where the live counters live: memory that outlives the process and dies with the machine.
+//
+// Files are told apart by the state file's id and epoch. Losing them is normal: recovery then goes by the
+// bounds. One thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "number_dispenser/base/error.h"
+#include "number_dispenser/base/fd.h"
+#include "number_dispenser/state/layout.h"
+
+namespace number_dispenser {
+
+class LiveMemory {
+ public:
+  virtual ~LiveMemory() = default;
+
+  // What the run with this epoch left behind: whole, or empty where there is nothing to be trusted.
+  virtual std::span<const std::byte> open_previous(const layout::FileId& id, uint64_t epoch) = 0;
+  // A newer epoch's counters are there: the state file is older than the last run's.
+  virtual bool newer_exists(const layout::FileId& id, uint64_t epoch) = 0;
+
+  // Zeroed memory for this run that never moves. Where it cannot be had on the tmpfs, plain memory
+  // and a warning: a SIGKILL then costs what a power cut does.
+  virtual std::byte* create(const layout::FileId& id, uint64_t epoch, uint64_t bytes) = 0;
+  // Makes [0, bytes) usable.
+  virtual void extend(uint64_t bytes) = 0;
+  // The previous run's counters are not needed any more.
+  virtual void drop_previous() = 0;
+  // After a clean stop the state file is exact and this run's counters are not needed either.
+  virtual void drop_current() = 0;
+};
+
+// Files `number-dispenser-<id>-<epoch>.live` in a tmpfs folder, mode 0600.
+class LiveDirectory final : public LiveMemory {
+ public:
+  explicit LiveDirectory(std::string directory);
+  ~LiveDirectory() override;
+  LiveDirectory(const LiveDirectory&) = delete;
+  LiveDirectory& operator=(const LiveDirectory&) = delete;
+
+  std::span<const std::byte> open_previous(const layout::FileId& id, uint64_t epoch) override;
+  bool newer_exists(const layout::FileId& id, uint64_t epoch) override;
+  std::byte* create(const layout::FileId& id, uint64_t epoch, uint64_t bytes) override;
+  void extend(uint64_t bytes) override;
+  void drop_previous() override;
+  void drop_current() override;
+
+ private:
+  std::string path_of(const layout::FileId& id, uint64_t epoch) const;
+  Result<void> create_file(const std::string& path, uint64_t bytes);
+
+  std::string directory_;
+  std::string previous_path_;
+  std::span<const std::byte> previous_;
+  std::string path_;
+  Fd fd_;                      // of this run's file; none when on plain memory
+  std::byte* base_ = nullptr;  // of the reservation
+  uint64_t bytes_ = 0;         // usable
+};
+
+}  // namespace number_dispenser

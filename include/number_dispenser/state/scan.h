@@ -1,0 +1,46 @@
+// Reads a state file's bytes and says what is in them; writes nothing. Recovery, `check` and `dump` are built on it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "number_dispenser/dispenser/bound.h"
+#include "number_dispenser/dispenser/kind.h"
+#include "number_dispenser/state/layout.h"
+
+namespace number_dispenser {
+
+struct ScannedTenant {
+  uint32_t slot = 0;
+  std::string_view name;  // points into the bytes
+  Definition definition;
+  uint64_t generation = 0;
+  BoundRecord record;     // the copy that recovery takes
+  uint64_t sequence = 0;  // of that copy
+  int64_t created_unix_s = 0;
+};
+
+struct Scan {
+  layout::Header header{};
+  std::vector<ScannedTenant> tenants;  // by slot
+  std::vector<uint32_t> free_slots;    // free or pending, ascending
+  std::vector<std::string> notes;      // survived damage and leftovers, a line each
+};
+
+// The error is one line: what is damaged, its slot and offset, and the remedy. Any bytes whatever are
+// safe to give.
+std::expected<Scan, std::string> scan(std::span<const std::byte> file);
+
+// What recovery does with a tenant: `record` becomes exact (Store::Tenant). `live`: the live counter's next
+// ordinal where it can be trusted, else null.
+BoundRecord recover(const Definition& definition, const BoundRecord& record, const uint64_t* live);
+
+// The live counter of a tenant in a previous run's counters, or null if it is not there.
+const uint64_t* find_live(std::span<const std::byte> live, const ScannedTenant& tenant);
+
+}  // namespace number_dispenser

@@ -1,0 +1,81 @@
+// The state file as the registry's store: recovery, slots, definitions and bound records in mapped memory.
+//
+// Owned by the server; between open() and close() every call but has_room_wanted() comes under the
+// registry's mutex. Starting is the only recovery there is: it takes what scan() finds, rewrites every page
+// (what a killed process had failed to flush looks clean to the kernel), moves the epoch and flushes.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "number_dispenser/base/clock.h"
+#include "number_dispenser/base/random.h"
+#include "number_dispenser/dispenser/store.h"
+#include "number_dispenser/state/layout.h"
+#include "number_dispenser/state/live.h"
+#include "number_dispenser/state/scan.h"
+#include "number_dispenser/state/storage.h"
+
+namespace number_dispenser {
+
+class StateFile final : public Store {
+ public:
+  // The bytes of a state file without dispensers.
+  static std::vector<std::byte> fresh_file(RandomSource& random);
+
+  // Recovers, and makes what it found and a new epoch durable. `what` names the file in messages. Storage
+  // and live memory outlive the state file.
+  static Result<std::unique_ptr<StateFile>> open(Storage& storage, LiveMemory& live,
+                                                 const Clock& clock, std::string_view what);
+
+  // After Registry::close(): flushes, then marks the file clean and flushes that.
+  Result<void> close();
+
+  // Slots are running out: the keeper grows the storage to growth_bytes(), then the next before_flush()
+  // takes the new slots in.
+  bool wants_growth() const;
+  uint64_t growth_bytes() const;
+
+  uint64_t epoch() const { return header_.epoch; }
+  const layout::FileId& id() const { return header_.id; }
+
+  std::optional<uint32_t> take_slot() override;
+  void give_slot(uint32_t slot) override;
+  bool before_flush() override;
+  std::string_view write_pending(uint32_t slot, std::string_view name, const Definition& definition,
+                                 StrategyId strategy) override;
+  void write_live(uint32_t slot) override;
+  void write_tombstone(uint32_t slot) override;
+  void write_bound(uint32_t slot, const BoundRecord& record) override;
+  std::atomic<uint64_t>& live_counter(uint32_t slot) override;
+  std::vector<Tenant> tenants() override { return std::move(tenants_); }
+
+ private:
+  StateFile(Storage& storage, LiveMemory& live, const Clock& clock)
+      : storage_(storage), live_(live), clock_(clock) {}
+  void adopt(Scan& found, std::span<const std::byte> previous);
+  void touch_every_page();
+  void write_header();
+  void set_state(uint32_t slot, layout::SlotState state);
+  layout::LiveSlot& live_slot(uint32_t slot);
+
+  struct Tenancy {
+    uint64_t generation = 0;
+    uint64_t sequence = 0;  // of the last bound record
+  };
+
+  Storage& storage_;
+  LiveMemory& live_;
+  const Clock& clock_;
+  layout::Header header_{};
+  std::byte* live_base_ = nullptr;
+  std::vector<Tenancy> tenancies_;   // by slot
+  std::vector<uint32_t> free_;       // the last is taken next
+  std::atomic<uint32_t> free_count_{0};
+  std::vector<Tenant> tenants_;      // until the registry has asked
+  uint64_t generations_ = 0;         // begun in this epoch
+};
+
+}  // namespace number_dispenser

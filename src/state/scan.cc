@@ -1,0 +1,195 @@
+#include "number_dispenser/state/scan.h"
+
+#include <absl/container/flat_hash_map.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include "number_dispenser/base/crc32c.h"
+
+namespace number_dispenser {
+namespace {
+
+using layout::BoundSlot;
+using layout::Descriptor;
+using layout::Header;
+using layout::SlotState;
+
+constexpr std::string_view kRemedy =
+    "restore the data directory from a backup, then delete and define again, with a higher starting, "
+    "every dispenser that has issued since";
+
+template <class T>
+T read_at(std::span<const std::byte> file, uint64_t offset) {
+  T value;
+  std::memcpy(&value, file.data() + offset, sizeof value);
+  return value;
+}
+
+// `skip` bytes at the front are outside the checksum, which is the last field.
+template <class T>
+bool checksum_holds(const T& record, size_t skip = 0) {
+  const auto bytes = std::as_bytes(std::span(&record, 1));
+  return crc32c(bytes.subspan(skip, offsetof(T, crc32c) - skip)) == record.crc32c;
+}
+
+// Nothing if this copy can be used; else why not.
+std::optional<std::string> header_fault(const Header& header) {
+  if (header.magic != layout::kMagic) return "this is not a number-dispenser state file";
+  if (header.byte_order != layout::kByteOrder)
+    return "the file was written on a machine of the other byte order, and cannot be moved";
+  if (header.version != layout::kVersion)
+    return fmt::format("layout version {}, but this program reads version {}: run the version of "
+                       "number-dispenser that wrote the file",
+                       header.version, layout::kVersion);
+  if (!checksum_holds(header)) return "wrong checksum";
+  if (header.page_bytes != layout::kPageBytes ||
+      header.slots_per_extent != layout::kSlotsPerExtent ||
+      header.descriptor_bytes != layout::kDescriptorBytes ||
+      header.bound_bytes != layout::kBoundBytes || header.extents > layout::kMaxExtents)
+    return "sizes that version 1 does not have";
+  return std::nullopt;
+}
+
+std::expected<Header, std::string> read_header(std::span<const std::byte> file,
+                                               std::vector<std::string>& notes) {
+  if (file.size() < layout::kPageBytes)
+    return std::unexpected(fmt::format("the file is truncated: {} bytes, shorter than its header "
+                                       "of {}; {}",
+                                       file.size(), layout::kPageBytes, kRemedy));
+  const Header copies[2] = {read_at<Header>(file, 0),
+                            read_at<Header>(file, layout::kHeaderCopyOffset)};
+  const std::optional<std::string> faults[2] = {header_fault(copies[0]), header_fault(copies[1])};
+  if (faults[0] && faults[1])
+    return std::unexpected(
+        fmt::format("header (offsets 0 and {}): {}{}", layout::kHeaderCopyOffset, *faults[0],
+                    faults[0] == "wrong checksum" ? fmt::format("; {}", kRemedy) : ""));
+  for (size_t copy = 0; copy < 2; ++copy)
+    if (faults[copy])
+      notes.push_back(fmt::format("header copy {} (offset {}): {}; the other copy is good",
+                                  copy + 1, copy * layout::kHeaderCopyOffset, *faults[copy]));
+  if (faults[0]) return copies[1];
+  if (faults[1]) return copies[0];
+  return copies[0].sequence >= copies[1].sequence ? copies[0] : copies[1];
+}
+
+bool record_holds(const BoundSlot& record, const ScannedTenant& tenant) {
+  return checksum_holds(record) && record.generation == tenant.generation &&
+         record.strategy < kStrategies.size() && record.wasted <= record.position &&
+         record.position <= record.bound && record.bound <= capacity_of(tenant.definition);
+}
+
+// False if neither copy can be used.
+bool read_bound(std::span<const std::byte> file, ScannedTenant& tenant,
+                std::vector<std::string>& notes) {
+  const BoundSlot copies[2] = {
+      read_at<BoundSlot>(file, layout::bound_offset(tenant.slot, 0)),
+      read_at<BoundSlot>(file, layout::bound_offset(tenant.slot, 1)),
+  };
+  const bool good[2] = {record_holds(copies[0], tenant), record_holds(copies[1], tenant)};
+  if (!good[0] && !good[1]) return false;
+  for (unsigned copy = 0; copy < 2; ++copy)
+    if (!good[copy])
+      notes.push_back(fmt::format("slot {} ({}): bound record copy {} (offset {}) is damaged; the "
+                                  "other copy is good",
+                                  tenant.slot, tenant.name, copy + 1,
+                                  layout::bound_offset(tenant.slot, copy)));
+  const auto rank = [](const BoundSlot& record) {
+    return std::pair(record.bound, record.sequence);
+  };
+  const BoundSlot& taken =
+      !good[0] || (good[1] && rank(copies[1]) > rank(copies[0])) ? copies[1] : copies[0];
+  tenant.record = {taken.bound, taken.position, taken.wasted,
+                   static_cast<StrategyId>(taken.strategy)};
+  tenant.sequence = std::max(good[0] ? copies[0].sequence : 0, good[1] ? copies[1].sequence : 0);
+  return true;
+}
+
+bool read_descriptor(std::span<const std::byte> file, ScannedTenant& tenant) {
+  const uint64_t offset = layout::descriptor_offset(tenant.slot);
+  const auto descriptor = read_at<Descriptor>(file, offset);
+  if (!checksum_holds(descriptor, sizeof descriptor.state)) return false;
+  tenant.definition = {static_cast<Kind>(descriptor.kind), descriptor.length, descriptor.starting,
+                       descriptor.step};
+  if (descriptor.name_bytes == 0 || descriptor.name_bytes > layout::kNameBytes) return false;
+  tenant.name = {reinterpret_cast<const char*>(file.data()) + offset + offsetof(Descriptor, name),
+                 descriptor.name_bytes};
+  tenant.generation = descriptor.generation;
+  tenant.created_unix_s = descriptor.created_unix_s;
+  return is_valid(tenant.definition);
+}
+
+std::string slot_fault(uint32_t slot, uint64_t offset, std::string_view what) {
+  return fmt::format("slot {} (offset {}): {}; {}", slot, offset, what, kRemedy);
+}
+
+}  // namespace
+
+std::expected<Scan, std::string> scan(std::span<const std::byte> file) {
+  Scan result;
+  auto header = read_header(file, result.notes);
+  if (!header) return std::unexpected(header.error());
+  result.header = *header;
+  const uint64_t expected_bytes = layout::file_bytes(header->extents);
+  if (file.size() < expected_bytes)
+    return std::unexpected(fmt::format("the file is truncated: {} bytes of {}, so slot {} and later "
+                                       "ones are missing; {}",
+                                       file.size(), expected_bytes,
+                                       (file.size() - layout::kPageBytes) / layout::kExtentBytes *
+                                           layout::kSlotsPerExtent,
+                                       kRemedy));
+
+  absl::flat_hash_map<std::string_view, uint32_t> names;
+  for (uint32_t slot = 0; slot < header->extents * layout::kSlotsPerExtent; ++slot) {
+    const uint64_t offset = layout::descriptor_offset(slot);
+    switch (read_at<SlotState>(file, offset)) {
+      case SlotState::kFree:
+      case SlotState::kPending:
+        result.free_slots.push_back(slot);
+        continue;
+      case SlotState::kLive:
+        break;
+      default:
+        return std::unexpected(slot_fault(slot, offset, "the slot's state word is damaged"));
+    }
+    ScannedTenant tenant{.slot = slot};
+    if (!read_descriptor(file, tenant))
+      return std::unexpected(slot_fault(slot, offset, "the dispenser's definition is damaged"));
+    if (!read_bound(file, tenant, result.notes))
+      return std::unexpected(slot_fault(slot, layout::bound_offset(slot, 0),
+                                        fmt::format("both bound records of dispenser {} are damaged",
+                                                    tenant.name)));
+    if (const auto [other, fresh] = names.emplace(tenant.name, slot); !fresh)
+      return std::unexpected(slot_fault(
+          slot, offset, fmt::format("dispenser {} is also in slot {}", tenant.name, other->second)));
+    result.tenants.push_back(tenant);
+  }
+  return result;
+}
+
+BoundRecord recover(const Definition& definition, const BoundRecord& record, const uint64_t* live) {
+  if (!strategy_of(record.strategy).durable) return {.strategy = record.strategy};
+  if (definition.kind == Kind::kRandom) {
+    // Only statistics: nothing is held back for them, so the live counter may be ahead of the record.
+    const uint64_t drawn = live != nullptr ? *live : record.position;
+    return {drawn, drawn, 0, record.strategy};
+  }
+  // Ordinals at or past the bound never left the killed process, whatever it had counted.
+  if (live != nullptr && *live >= record.position) {
+    const uint64_t next = std::min(*live, record.bound);
+    return {next, next, record.wasted, record.strategy};
+  }
+  return {record.bound, record.bound, record.wasted + (record.bound - record.position),
+          record.strategy};
+}
+
+const uint64_t* find_live(std::span<const std::byte> live, const ScannedTenant& tenant) {
+  const uint64_t offset = sizeof(layout::LiveHeader) + tenant.slot * sizeof(layout::LiveSlot);
+  if (offset + sizeof(layout::LiveSlot) > live.size()) return nullptr;
+  const auto* slot = reinterpret_cast<const layout::LiveSlot*>(live.data() + offset);
+  return slot->generation == tenant.generation ? &slot->next : nullptr;
+}
+
+}  // namespace number_dispenser

@@ -1,0 +1,235 @@
+#include "number_dispenser/state/state_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "number_dispenser/base/check.h"
+#include "number_dispenser/base/crc32c.h"
+#include "number_dispenser/base/log.h"
+
+namespace number_dispenser {
+namespace {
+
+using layout::BoundSlot;
+using layout::Descriptor;
+using layout::Header;
+using layout::LiveSlot;
+using layout::SlotState;
+
+constexpr uint64_t kFirstExtents = 16;      // 1,024 dispensers, 388 KiB
+constexpr uint64_t kGrowthExtentsMin = 16;
+constexpr uint64_t kGrowthExtentsMax = 1024;
+constexpr uint32_t kFreeSlotsLow = 512;
+
+template <class T>
+void seal(T& record, size_t skip = 0) {
+  const auto bytes = std::as_bytes(std::span(&record, 1));
+  record.crc32c = crc32c(bytes.subspan(skip, offsetof(T, crc32c) - skip));
+}
+
+void put_header(std::byte* file, Header header) {
+  seal(header);
+  std::memcpy(file, &header, sizeof header);
+  // Copy one is whole before copy two begins to change: at any moment one of them is.
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  std::memcpy(file + layout::kHeaderCopyOffset, &header, sizeof header);
+}
+
+}  // namespace
+
+std::vector<std::byte> StateFile::fresh_file(RandomSource& random) {
+  std::vector<std::byte> file(layout::file_bytes(kFirstExtents));
+  Header header{};
+  header.magic = layout::kMagic;
+  header.version = layout::kVersion;
+  header.byte_order = layout::kByteOrder;
+  header.page_bytes = layout::kPageBytes;
+  header.slots_per_extent = layout::kSlotsPerExtent;
+  header.descriptor_bytes = layout::kDescriptorBytes;
+  header.bound_bytes = layout::kBoundBytes;
+  random.fill(std::as_writable_bytes(std::span(header.id)));
+  header.extents = kFirstExtents;
+  header.clean = 1;
+  put_header(file.data(), header);
+  return file;
+}
+
+Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory& live,
+                                                   const Clock& clock, std::string_view what) {
+  auto found = scan({storage.data(), storage.size()});
+  if (!found) return fail(ExitStatus::kIoError, fmt::format("{}: {}", what, found.error()));
+  for (const std::string& note : found->notes) log_warn("{}: {}", what, note);
+
+  std::unique_ptr<StateFile> file(new StateFile(storage, live, clock));
+  file->header_ = found->header;
+  const layout::FileId& id = found->header.id;
+  const uint64_t last_epoch = found->header.epoch;
+  if (live.newer_exists(id, last_epoch))
+    log_warn("{} is older than the run before: it was restored from a copy, and numbers issued since "
+             "may be issued again. Move every dispenser forward (DEL, then HSET with a higher starting).",
+             what);
+  // Growth that the header does not know of yet may hold leftovers of definitions never acknowledged.
+  const uint64_t known_bytes = layout::file_bytes(found->header.extents);
+  std::memset(storage.data() + known_bytes, 0, storage.size() - known_bytes);
+
+  const auto previous = live.open_previous(id, last_epoch);
+  file->header_.epoch = last_epoch + 1;
+  file->live_base_ = live.create(id, file->header_.epoch, layout::live_bytes(found->header.extents));
+  file->adopt(*found, previous);
+  if (found->header.clean == 0) file->touch_every_page();
+  file->header_.clean = 0;
+  file->write_header();
+  if (auto flushed = storage.flush_now(); !flushed) return std::unexpected(flushed.error());
+  // Only now: a crash before this point starts again from the old epoch and its counters.
+  live.drop_previous();
+  return file;
+}
+
+void StateFile::adopt(Scan& found, std::span<const std::byte> previous) {
+  const bool clean = found.header.clean != 0;
+  tenancies_.resize(header_.extents * layout::kSlotsPerExtent);
+  for (const ScannedTenant& tenant : found.tenants) {
+    tenancies_[tenant.slot] = {tenant.generation, tenant.sequence};
+    // After a clean stop the records are exact; older counters could only be left over.
+    const uint64_t* live = clean ? nullptr : find_live(previous, tenant);
+    const BoundRecord exact = recover(tenant.definition, tenant.record, live);
+    // Also after a clean stop: both copies are to be the same again.
+    write_bound(tenant.slot, exact);
+    live_slot(tenant.slot).generation = tenant.generation;
+    live_slot(tenant.slot).next = exact.position;
+    tenants_.push_back({tenant.slot, tenant.name, tenant.definition, exact});
+  }
+  for (const uint32_t slot : found.free_slots) set_state(slot, SlotState::kFree);
+  free_.assign(found.free_slots.rbegin(), found.free_slots.rend());
+  free_count_.store(static_cast<uint32_t>(free_.size()));
+}
+
+void StateFile::touch_every_page() {
+  for (uint64_t offset = 0; offset < storage_.size(); offset += layout::kPageBytes) {
+    const auto* byte = reinterpret_cast<volatile unsigned char*>(storage_.data() + offset);
+    const unsigned char value = *byte;
+    *const_cast<volatile unsigned char*>(byte) = value;
+  }
+}
+
+Result<void> StateFile::close() {
+  // In two steps: the mark must not be durable before what it vouches for.
+  if (auto flushed = storage_.flush_now(); !flushed) return flushed;
+  header_.clean = 1;
+  write_header();
+  if (auto flushed = storage_.flush_now(); !flushed) return flushed;
+  live_.drop_current();
+  return {};
+}
+
+bool StateFile::wants_growth() const {
+  return free_count_.load(std::memory_order_relaxed) < kFreeSlotsLow &&
+         header_.extents < layout::kMaxExtents;
+}
+
+uint64_t StateFile::growth_bytes() const {
+  const uint64_t more = std::clamp(header_.extents / 4, kGrowthExtentsMin, kGrowthExtentsMax);
+  return layout::file_bytes(std::min(header_.extents + more, layout::kMaxExtents));
+}
+
+// Takes in what the storage has grown by. The flush that follows makes the header durable together with
+// the first PENDING definitions in the new slots; none of them is LIVE before it.
+bool StateFile::before_flush() {
+  const uint64_t extents = (storage_.size() - layout::kPageBytes) / layout::kExtentBytes;
+  if (extents == header_.extents) return false;
+  live_.extend(layout::live_bytes(extents));
+  const auto first = static_cast<uint32_t>(header_.extents * layout::kSlotsPerExtent);
+  const auto last = static_cast<uint32_t>(extents * layout::kSlotsPerExtent);
+  tenancies_.resize(last);
+  std::vector<uint32_t> fresh;
+  for (uint32_t slot = last; slot-- > first;) fresh.push_back(slot);
+  free_.insert(free_.begin(), fresh.begin(), fresh.end());
+  free_count_.store(static_cast<uint32_t>(free_.size()));
+  header_.extents = extents;
+  write_header();
+  return true;
+}
+
+void StateFile::write_header() {
+  ++header_.sequence;
+  put_header(storage_.data(), header_);
+}
+
+std::optional<uint32_t> StateFile::take_slot() {
+  if (free_.empty()) return std::nullopt;
+  const uint32_t slot = free_.back();
+  free_.pop_back();
+  free_count_.store(static_cast<uint32_t>(free_.size()));
+  return slot;
+}
+
+void StateFile::give_slot(uint32_t slot) {
+  free_.push_back(slot);
+  free_count_.store(static_cast<uint32_t>(free_.size()));
+}
+
+std::string_view StateFile::write_pending(uint32_t slot, std::string_view name,
+                                          const Definition& definition, StrategyId strategy) {
+  ND_CHECK(!name.empty() && name.size() <= layout::kNameBytes, "a name of {} bytes", name.size());
+  std::byte* at = storage_.data() + layout::descriptor_offset(slot);
+  Tenancy& tenancy = tenancies_[slot];
+  tenancy = {header_.epoch << 32 | ++generations_, 0};
+
+  Descriptor descriptor{};
+  descriptor.state = SlotState::kPending;
+  descriptor.generation = tenancy.generation;
+  descriptor.starting = definition.starting;
+  descriptor.step = definition.step;
+  descriptor.created_unix_s = clock_.unix_seconds();
+  descriptor.kind = static_cast<uint8_t>(definition.kind);
+  descriptor.length = definition.length;
+  descriptor.name_bytes = static_cast<uint8_t>(name.size());
+  std::memcpy(descriptor.name.data(), name.data(), name.size());
+  seal(descriptor, sizeof descriptor.state);
+  std::memcpy(at, &descriptor, sizeof descriptor);
+
+  live_slot(slot).next = 0;
+  live_slot(slot).generation = tenancy.generation;
+  write_bound(slot, {.strategy = strategy});
+  return {reinterpret_cast<const char*>(at) + offsetof(Descriptor, name), name.size()};
+}
+
+void StateFile::set_state(uint32_t slot, SlotState state) {
+  auto* word =
+      reinterpret_cast<uint64_t*>(storage_.data() + layout::descriptor_offset(slot));
+  std::atomic_ref(*word).store(static_cast<uint64_t>(state));
+}
+
+void StateFile::write_live(uint32_t slot) { set_state(slot, SlotState::kLive); }
+
+void StateFile::write_tombstone(uint32_t slot) { set_state(slot, SlotState::kFree); }
+
+void StateFile::write_bound(uint32_t slot, const BoundRecord& record) {
+  Tenancy& tenancy = tenancies_[slot];
+  BoundSlot bytes{};
+  bytes.generation = tenancy.generation;
+  bytes.bound = record.bound;
+  bytes.position = record.position;
+  bytes.wasted = record.wasted;
+  bytes.sequence = ++tenancy.sequence;
+  bytes.strategy = static_cast<uint32_t>(record.strategy);
+  seal(bytes);
+  std::memcpy(storage_.data() + layout::bound_offset(slot, 0), &bytes, sizeof bytes);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  std::memcpy(storage_.data() + layout::bound_offset(slot, 1), &bytes, sizeof bytes);
+}
+
+LiveSlot& StateFile::live_slot(uint32_t slot) {
+  return *reinterpret_cast<LiveSlot*>(live_base_ + sizeof(layout::LiveHeader) +
+                                      slot * sizeof(LiveSlot));
+}
+
+std::atomic<uint64_t>& StateFile::live_counter(uint32_t slot) {
+  static_assert(sizeof(std::atomic<uint64_t>) == sizeof(uint64_t) &&
+                std::atomic<uint64_t>::is_always_lock_free);
+  return *reinterpret_cast<std::atomic<uint64_t>*>(&live_slot(slot).next);
+}
+
+}  // namespace number_dispenser
