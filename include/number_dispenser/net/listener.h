@@ -1,0 +1,55 @@
+// Listening sockets, and the accepting of connections on the first loop, which hands them round the loops in
+// turn. (One listener a loop with SO_REUSEPORT would spread few connections unevenly, and could silently share
+// a port that another server already has.)
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "number_dispenser/base/error.h"
+#include "number_dispenser/base/fd.h"
+#include "number_dispenser/base/listen_address.h"
+#include "number_dispenser/net/loop.h"
+
+namespace number_dispenser {
+
+struct ListenSocket {
+  Fd fd;
+  std::string path;  // of a Unix socket
+};
+
+// Binds and listens: one socket for each address that the name stands for. A port that a process just killed
+// still holds is waited for briefly; one that is in use is an error that says so.
+Result<std::vector<ListenSocket>> listen_on(const ListenAddress& address);
+
+// Used on the first loop's thread.
+class Listener {
+ public:
+  Listener(ListenSocket socket, const std::vector<Loop*>& loops);
+  // Removes a Unix socket's file.
+  ~Listener();
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  void start();
+  // Accepts again after it had to stop because descriptors or memory ran out; once a tick.
+  void tick();
+  // No more connections. The socket closes when the last operation has ended: see stopped().
+  void stop();
+  bool stopped() const { return stopping_ && !accepting_; }
+
+ private:
+  void on_accept(const Completion& completion);
+
+  ListenSocket socket_;
+  const std::vector<Loop*>& loops_;
+  MemberOperation<Listener, &Listener::on_accept> accept_{*this};
+  size_t next_loop_ = 0;
+  bool accepting_ = false;
+  bool stopping_ = false;
+  uint64_t retry_ns_ = 0;        // not before
+  uint64_t quiet_until_ns_ = 0;  // it has been said that clients have to wait
+};
+
+}  // namespace number_dispenser

@@ -1,0 +1,126 @@
+// The loop: one thread, one ring, its connections. The tick is run_tick().
+//
+// Loops share the registry and nothing else. The first is the keeper's; the others ask it for flushes. A
+// loop is only called on its own thread, but for give_connection().
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "number_dispenser/base/clock.h"
+#include "number_dispenser/base/fd.h"
+#include "number_dispenser/dispenser/registry.h"
+#include "number_dispenser/net/keeper.h"
+#include "number_dispenser/net/session.h"
+#include "number_dispenser/uring/ring.h"
+
+namespace number_dispenser {
+
+class Connection;
+
+// Written by one thread, read by any.
+class Counter {
+ public:
+  void add(uint64_t amount) {
+    value_.store(value_.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  }
+  void subtract(uint64_t amount) { add(0 - amount); }
+  uint64_t read() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+struct LoopStats {
+  Counter connections;  // now
+  Counter accepted;     // ever
+  Counter requests;
+  Counter input_bytes;
+  Counter output_bytes;
+};
+
+class Loop {
+ public:
+  Loop(unsigned number, Ring& ring, Registry& registry, Registry::View& view, Keeper& keeper,
+       SessionFactory& sessions, const Clock& clock);
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  // All loops in order of number; before any runs.
+  void join(const std::vector<Loop*>& loops) { loops_ = loops; }
+
+  // One tick, which waits at most `longest_wait_ns` for something to happen.
+  void run_tick(uint64_t longest_wait_ns);
+
+  // Takes over a connected socket.
+  void add_connection(Fd fd);
+  // The same from the thread of `from`.
+  void give_connection(Fd fd, Loop& from);
+
+  // Answers what has been read and closes every connection; drained() says when that is done.
+  void drain();
+  bool drained() const { return connections_.empty() && draining_; }
+  // Closes whatever is left.
+  void abort_all();
+  // Every held reply becomes this error.
+  void fail_held(std::string_view error);
+
+  unsigned number() const { return number_; }
+  bool is_keeper() const { return number_ == 0; }
+  uint64_t now_ns() const { return now_ns_; }  // of this tick
+  uint64_t tick_number() const { return tick_number_; }
+  Ring& ring() { return ring_; }
+  Registry& registry() { return registry_; }
+  Registry::View& view() { return view_; }
+  LoopStats& stats() { return stats_; }
+  const LoopStats& stats() const { return stats_; }
+
+  // For connections.
+  void touch(Connection& connection);
+  std::vector<std::string_view>& request_scratch() { return request_scratch_; }
+
+ private:
+  void take_inbox();
+  void recheck_waiting();
+  void advance_touched();
+  void bury();
+  void tell_others(bool settled);
+  void wake(Loop& other);
+  void tend();
+
+  const unsigned number_;
+  Ring& ring_;
+  Registry& registry_;
+  Registry::View& view_;
+  Keeper& keeper_;
+  SessionFactory& sessions_;
+  const Clock& clock_;
+  std::vector<Loop*> loops_;
+
+  uint64_t now_ns_;
+  uint64_t tick_number_ = 0;
+  uint64_t tend_ns_ = 0;
+  std::vector<std::unique_ptr<Connection>> connections_;
+  std::vector<Connection*> touched_;
+  std::vector<Connection*> waiting_;  // for the registry to move on
+  std::vector<Connection*> finished_;
+  std::vector<std::string_view> request_scratch_;
+  uint64_t progress_seen_ = 0;
+  uint64_t log_end_told_ = 0;
+  bool draining_ = false;
+
+  // What other loops look at.
+  std::atomic<bool> has_waiting_{false};
+  std::atomic<bool> work_announced_{false};  // the keeper has been woken for this loop's or another's work
+  std::mutex inbox_mutex_;
+  std::vector<Fd> inbox_;
+
+  LoopStats stats_;
+};
+
+}  // namespace number_dispenser

@@ -1,0 +1,243 @@
+#include "connection.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "number_dispenser/base/check.h"
+#include "number_dispenser/base/log.h"
+#include "number_dispenser/net/loop.h"
+#include "number_dispenser/resp/reply.h"
+
+namespace number_dispenser {
+namespace {
+
+// Output that waits before input stops: a client's memory is this, one reply, and what is held.
+constexpr size_t kOutputFullBytes = 256 * 1024;
+constexpr size_t kHeldFull = 1024;
+constexpr uint64_t kSendPatienceNs = 60'000'000'000;
+constexpr uint64_t kLingerNs = 1'000'000'000;
+
+}  // namespace
+
+Connection::Connection(Loop& loop, int fd) : loop_(loop), fd_(fd) {}
+
+void Connection::start(std::unique_ptr<Session> session, Buffer refusal) {
+  session_ = std::move(session);
+  if (!session_) {
+    out_ = std::move(refusal);
+    closing_ = true;
+  } else {
+    decoder_.limits().authenticated = session_->authenticated();
+  }
+  arm_receive();
+  loop_.touch(*this);
+}
+
+void Connection::hold_until_past(const std::atomic<uint64_t>& bound, uint64_t ordinal) {
+  // One hold a bound and tick is enough: the earliest stops everything behind it.
+  constexpr size_t kLookBack = 16;
+  const size_t first = held_.size() - std::min(held_.size(), kLookBack);
+  for (size_t at = held_.size(); at-- > first && held_[at].tick == loop_.tick_number();) {
+    if (held_[at].bound != &bound) continue;
+    held_[at].ordinal = std::max(held_[at].ordinal, ordinal);
+    return;
+  }
+  held_.push_back({reply_offset_, replies_, &bound, ordinal, loop_.tick_number()});
+}
+
+void Connection::on_receive(const Completion& completion) {
+  if (!completion.more) receiving_ = cancelling_ = false;
+  was_idle_ = false;
+  if (completion.result > 0) {
+    loop_.stats().input_bytes.add(completion.data.size());
+    if (!closing_ && !draining_ && !aborted_) take_input(completion.data);
+  } else if (completion.result == 0) {
+    input_over_ = true;
+    if (lingering_) abort();
+  } else if (completion.result != -ENOBUFS && completion.result != -ECANCELED) {
+    abort();
+  }
+  loop_.touch(*this);
+}
+
+void Connection::take_input(std::string_view bytes) {
+  if (in_.empty()) {
+    bytes.remove_prefix(process(bytes));
+    if (!bytes.empty()) in_.append(bytes);
+    return;
+  }
+  in_.append(bytes);
+  in_.consume(process(in_.view()));
+}
+
+// Runs the requests in `input`; returns how many bytes are done with.
+size_t Connection::process(std::string_view input) {
+  size_t done = 0;
+  stalled_ = false;
+  std::vector<std::string_view>& request = loop_.request_scratch();
+  while (done < input.size() && !closing_ && !output_is_full()) {
+    const auto outcome = decoder_.decode(input.substr(done), request);
+    if (outcome == RequestDecoder::Outcome::kError) {
+      protocol_error();
+      break;
+    }
+    if (outcome == RequestDecoder::Outcome::kAbort) {
+      abort();
+      break;
+    }
+    if (outcome == RequestDecoder::Outcome::kNeedMore) {
+      done += decoder_.consumed();
+      break;
+    }
+    reply_offset_ = out_offset_ + out_.size();
+    const Next next = session_->handle(request, *this);
+    if (next == Next::kRetry) {
+      stalled_ = true;
+      break;
+    }
+    done += decoder_.consumed();
+    if (!decoder_.limits().authenticated)
+      decoder_.limits().authenticated = session_->authenticated();
+    ++replies_;
+    loop_.stats().requests.add(1);
+    if (next == Next::kClose) closing_ = true;
+  }
+  return closing_ ? input.size() : done;
+}
+
+void Connection::protocol_error() {
+  reply_offset_ = out_offset_ + out_.size();
+  ReplyWriter(out_, Protocol::kResp2).error(decoder_.error());
+  ++replies_;
+  closing_ = true;
+}
+
+bool Connection::output_is_full() const {
+  return out_.size() + sending_.size() >= kOutputFullBytes || held_.size() >= kHeldFull;
+}
+
+void Connection::on_send(const Completion& completion) {
+  send_in_flight_ = false;
+  patience_ends_ns_ = 0;
+  was_idle_ = false;
+  if (completion.result >= 0) {
+    loop_.stats().output_bytes.add(static_cast<uint64_t>(completion.result));
+    sending_.consume(static_cast<size_t>(completion.result));
+  } else if (completion.result != -EINTR && completion.result != -EAGAIN) {
+    abort();
+  }
+  loop_.touch(*this);
+}
+
+void Connection::advance() {
+  if (!aborted_) {
+    release();
+    start_send();
+    resume_input();
+    start_send();  // what the resumed input has added
+    if (!receiving_ && !output_is_full() && !stalled_) arm_receive();
+    if (receiving_ && !cancelling_ && (output_is_full() || stalled_) && !lingering_) {
+      cancelling_ = true;
+      loop_.ring().cancel(receive_);
+    }
+    end_if_done();
+  }
+  finish_if_idle();
+}
+
+// The gate: a held reply is let go where its bound has passed its ordinal. Every hold is looked at, not only
+// the first: none may outlive the tick in which its dispenser's deletion became durable.
+void Connection::release() {
+  if (held_.empty()) return;
+  std::erase_if(held_, [](const Held& held) { return held.bound->load() > held.ordinal; });
+}
+
+void Connection::start_send() {
+  if (send_in_flight_ || aborted_) return;
+  if (sending_.empty()) {
+    const uint64_t end = held_.empty() ? out_offset_ + out_.size() : held_.front().offset;
+    const size_t ready = static_cast<size_t>(end - out_offset_);
+    if (ready == 0) return;
+    if (ready == out_.size()) {
+      std::swap(out_, sending_);
+    } else {
+      sending_.append(out_.view().substr(0, ready));
+      out_.consume(ready);
+    }
+    out_offset_ = end;
+  }
+  send_in_flight_ = true;
+  patience_ends_ns_ = loop_.now_ns() + kSendPatienceNs;
+  loop_.ring().send(send_, fd_, sending_.view());
+}
+
+void Connection::resume_input() {
+  if (in_.empty() || closing_ || output_is_full()) return;
+  in_.consume(process(in_.view()));
+}
+
+void Connection::arm_receive() {
+  if (receiving_ || input_over_ || aborted_) return;
+  receiving_ = true;
+  loop_.ring().receive_multishot(receive_, fd_);
+}
+
+void Connection::end_if_done() {
+  const bool answered = out_.empty() && sending_.empty() && held_.empty() && !send_in_flight_;
+  if (!answered || stalled_) return;
+  // A close with unread input would reset the connection under the last replies.
+  if (input_over_ || (draining_ && !loop_.ring().has_unread(fd_))) return abort();
+  if ((!closing_ && !draining_) || lingering_) return;
+  closing_ = lingering_ = true;
+  patience_ends_ns_ = loop_.now_ns() + kLingerNs;
+  loop_.ring().shutdown(fd_, SHUT_WR);
+}
+
+void Connection::drain() {
+  draining_ = true;
+  loop_.touch(*this);
+}
+
+void Connection::abort() {
+  if (std::exchange(aborted_, true)) return;
+  closing_ = true;
+  held_.clear();
+  // Ends the send and the receive in flight; bytes the kernel has already taken are still delivered.
+  loop_.ring().shutdown(fd_, SHUT_RDWR);
+  if (receiving_ && !std::exchange(cancelling_, true)) loop_.ring().cancel(receive_);
+  loop_.touch(*this);
+}
+
+void Connection::finish_if_idle() {
+  if (!aborted_ || receiving_ || send_in_flight_ || closed_) return;
+  closed_ = true;
+  loop_.ring().close(fd_);
+}
+
+void Connection::fail_held(std::string_view error) {
+  if (aborted_) return;
+  closing_ = true;
+  if (!held_.empty()) {
+    const uint64_t unanswered = replies_ - held_.front().reply;
+    out_.truncate(static_cast<size_t>(held_.front().offset - out_offset_));
+    held_.clear();
+    for (uint64_t reply = 0; reply < unanswered; ++reply)
+      ReplyWriter(out_, Protocol::kResp2).error(error);
+  }
+  loop_.touch(*this);
+}
+
+void Connection::tend(uint64_t now_ns) {
+  if (patience_ends_ns_ != 0 && now_ns >= patience_ends_ns_) {
+    if (!lingering_) log_debug("a client took no reply for a minute: closed");
+    return abort();
+  }
+  if (!std::exchange(was_idle_, true)) return;
+  if (in_.empty()) in_.release();
+  if (out_.empty()) out_.release();
+  if (sending_.empty() && !send_in_flight_) sending_.release();
+}
+
+}  // namespace number_dispenser

@@ -1,0 +1,164 @@
+#include "number_dispenser/net/loop.h"
+
+#include <algorithm>
+
+#include "connection.h"
+#include "number_dispenser/base/check.h"
+
+namespace number_dispenser {
+namespace {
+
+constexpr uint64_t kTendNs = 1'000'000'000;
+
+}  // namespace
+
+Loop::Loop(unsigned number, Ring& ring, Registry& registry, Registry::View& view, Keeper& keeper,
+           SessionFactory& sessions, const Clock& clock)
+    : number_(number),
+      ring_(ring),
+      registry_(registry),
+      view_(view),
+      keeper_(keeper),
+      sessions_(sessions),
+      clock_(clock),
+      now_ns_(clock.monotonic_ns()),
+      tend_ns_(now_ns_ + kTendNs) {}
+
+Loop::~Loop() = default;
+
+void Loop::run_tick(uint64_t longest_wait_ns) {
+  uint64_t wake_ns = std::min(now_ns_ + longest_wait_ns, tend_ns_);
+  if (is_keeper()) wake_ns = std::min(wake_ns, keeper_.deadline_ns());
+  // Reap completions: requests are decoded and run, their replies wait in their connections.
+  ring_.run_once(wake_ns > now_ns_ ? wake_ns - now_ns_ : 0);
+
+  now_ns_ = clock_.monotonic_ns();
+  ++tick_number_;
+  work_announced_.store(false);
+  take_inbox();
+  registry_.adopt(view_);
+  // Publish the bounds that must move, and start a flush if none is in flight.
+  if (is_keeper()) keeper_.tick();
+  // Release the replies that are covered now, and start their sends.
+  recheck_waiting();
+  advance_touched();
+  const bool settled = registry_.announce(view_);
+  if (settled && !waiting_.empty()) ring_.wake(ring_);
+  tell_others(settled);
+  bury();
+  if (now_ns_ >= tend_ns_) tend();
+}
+
+void Loop::touch(Connection& connection) {
+  if (std::exchange(connection.touched, true)) return;
+  touched_.push_back(&connection);
+}
+
+void Loop::recheck_waiting() {
+  // Announced before looking at the bounds, so that whoever moves one after that wakes this loop.
+  has_waiting_.store(!waiting_.empty());
+  const uint64_t progress = keeper_.progress() + registry_.settled().load();
+  if (progress == progress_seen_) return;
+  progress_seen_ = progress;
+  for (Connection* connection : std::exchange(waiting_, {})) {
+    connection->waiting = false;
+    touch(*connection);
+  }
+}
+
+void Loop::advance_touched() {
+  // By index: advancing one may touch it, or another, again.
+  for (size_t at = 0; at < touched_.size(); ++at) {
+    Connection& connection = *touched_[at];
+    connection.touched = false;
+    connection.advance();
+    if (connection.finished()) {
+      if (!std::exchange(connection.buried, true)) finished_.push_back(&connection);
+      continue;
+    }
+    if (!connection.waits() || std::exchange(connection.waiting, true)) continue;
+    waiting_.push_back(&connection);
+    // It began to wait in this tick, and what it waits for may have come just before this flag.
+    if (!has_waiting_.exchange(true)) touch(connection);
+  }
+  touched_.clear();
+}
+
+// Work this loop has made for others, and progress it has made for them.
+void Loop::tell_others(bool settled) {
+  const uint64_t log_end = registry_.log_end();
+  const bool defined = std::exchange(log_end_told_, log_end) != log_end;
+  for (Loop* other : loops_) {
+    if (other == this) continue;
+    const bool for_keeper =
+        other->is_keeper() && registry_.has_work() && !other->work_announced_.exchange(true);
+    const bool progressed = (settled || is_keeper()) && other->has_waiting_.load();
+    if (defined || for_keeper || progressed) wake(*other);
+  }
+}
+
+void Loop::wake(Loop& other) { other.ring_.wake(ring_); }
+
+void Loop::add_connection(Fd fd) {
+  Buffer refusal;
+  auto session = sessions_.open(number_, fd.get(), refusal);
+  auto connection = std::make_unique<Connection>(*this, fd.release());
+  connection->index = connections_.size();
+  connections_.push_back(std::move(connection));
+  stats_.connections.add(1);
+  stats_.accepted.add(1);
+  connections_.back()->start(std::move(session), std::move(refusal));
+  if (draining_) connections_.back()->drain();
+}
+
+void Loop::give_connection(Fd fd, Loop& from) {
+  {
+    const std::lock_guard lock(inbox_mutex_);
+    inbox_.push_back(std::move(fd));
+  }
+  from.wake(*this);
+}
+
+void Loop::take_inbox() {
+  std::vector<Fd> arrived;
+  {
+    const std::lock_guard lock(inbox_mutex_);
+    if (inbox_.empty()) return;
+    std::swap(arrived, inbox_);
+  }
+  for (Fd& fd : arrived) add_connection(std::move(fd));
+}
+
+// Frees connections at the end of the tick, when no list points at them.
+void Loop::bury() {
+  if (finished_.empty()) return;
+  std::erase_if(waiting_, [](const Connection* connection) { return connection->buried; });
+  for (Connection* connection : finished_) {
+    const size_t index = connection->index;
+    connections_.back()->index = index;
+    std::swap(connections_[index], connections_.back());
+    connections_.pop_back();
+    stats_.connections.subtract(1);
+  }
+  finished_.clear();
+}
+
+void Loop::tend() {
+  tend_ns_ = now_ns_ + kTendNs;
+  for (const auto& connection : connections_) connection->tend(now_ns_);
+}
+
+void Loop::drain() {
+  draining_ = true;
+  for (const auto& connection : connections_) connection->drain();
+}
+
+void Loop::abort_all() {
+  for (const auto& connection : connections_) connection->abort();
+}
+
+void Loop::fail_held(std::string_view error) {
+  for (const auto& connection : connections_) connection->fail_held(error);
+}
+
+}  // namespace number_dispenser
