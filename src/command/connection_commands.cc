@@ -1,0 +1,246 @@
+// What a client says about its connection, and transactions.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "handlers.h"
+#include "number_dispenser/command/client_session.h"
+#include "text.h"
+
+namespace number_dispenser::handlers {
+namespace {
+
+constexpr std::string_view kRedisVersion = "7.0.15";
+constexpr std::string_view kWrongPassword =
+    "WRONGPASS invalid username-password pair or user is disabled.";
+
+Next ok(Call& call) {
+  call.reply.simple("OK");
+  return Next::kContinue;
+}
+
+Next error(Call& call, std::string_view text) {
+  call.reply.error(text);
+  return Next::kContinue;
+}
+
+// Names and library names: what CLIENT LIST can show on one line.
+bool is_plain_name(std::string_view name) {
+  return std::ranges::all_of(name, [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+bool log_in(Call& call, std::string_view user, std::string_view password) {
+  const Settings& settings = call.client.context().settings;
+  const bool known = user == "default";
+  if (!settings.has_password()) return known;
+  if (!settings.password_matches(password) || !known) return false;
+  call.client.set_authenticated();
+  return true;
+}
+
+Next set_info(Call& call) {
+  const std::string_view attribute = call.words[2];
+  const std::string_view value = call.words[3];
+  if (!is_plain_name(value))
+    return error(call, fmt::format("ERR {} cannot contain spaces, newlines or special characters.",
+                                   printable(attribute)));
+  if (equals_ignoring_case(attribute, "lib-name")) {
+    call.client.library_name = value;
+  } else if (equals_ignoring_case(attribute, "lib-ver")) {
+    call.client.library_version = value;
+  } else {
+    return error(call, fmt::format("ERR Unrecognized option '{}'", printable(attribute)));
+  }
+  return ok(call);
+}
+
+Next set_name(Call& call, std::string_view name) {
+  if (!is_plain_name(name))
+    return error(call, "ERR Client names cannot contain spaces, newlines or special characters.");
+  call.client.name = name;
+  return ok(call);
+}
+
+Next client_info(Call& call) {
+  const ClientSession& client = call.client;
+  call.reply.verbatim(fmt::format("id={} fd={} name={} db=0 resp={} lib-name={} lib-ver={}\n",
+                                  client.id(), client.fd(), client.name,
+                                  static_cast<int>(client.protocol), client.library_name,
+                                  client.library_version));
+  return Next::kContinue;
+}
+
+Next client_help(Call& call) {
+  constexpr std::string_view kLines[] = {
+      "CLIENT <subcommand> [<arg> ...]. Subcommands are:",
+      "GETNAME", "    The name of this connection.",
+      "ID", "    The number of this connection.",
+      "INFO", "    What the server knows of this connection.",
+      "NO-EVICT (ON|OFF)", "    Accepted: nothing is ever evicted.",
+      "NO-TOUCH (ON|OFF)", "    Accepted: no time of access is kept.",
+      "SETINFO <LIB-NAME|LIB-VER> <value>", "    Names the client library.",
+      "SETNAME <name>", "    Names this connection.",
+      "HELP", "    Print this help.",
+  };
+  call.reply.array(std::size(kLines));
+  for (const std::string_view line : kLines) call.reply.simple(line);
+  return Next::kContinue;
+}
+
+Next refuse_tracking(Call& call) {
+  return error(call, "ERR client-side caching is not available: every GET issues a new number");
+}
+
+struct Subcommand {
+  std::string_view name;
+  int words;  // with "client" and its own name; negative: at least so many
+  Next (*handler)(Call&);
+};
+
+constexpr Subcommand kClientSubcommands[] = {
+    {"caching", 3, refuse_tracking},
+    {"getname", 2,
+     [](Call& call) {
+       if (call.client.name.empty())
+         call.reply.null();
+       else
+         call.reply.bulk(call.client.name);
+       return Next::kContinue;
+     }},
+    {"help", 2, client_help},
+    {"id", 2,
+     [](Call& call) {
+       call.reply.integer(static_cast<int64_t>(call.client.id()));
+       return Next::kContinue;
+     }},
+    {"info", 2, client_info},
+    {"no-evict", 3, ok},
+    {"no-touch", 3, ok},
+    {"setinfo", 4, set_info},
+    {"setname", 3, [](Call& call) { return set_name(call, call.words[2]); }},
+    {"tracking", -3, refuse_tracking},
+};
+
+}  // namespace
+
+Next ping(Call& call) {
+  if (call.words.size() > 2)
+    return error(call, "ERR wrong number of arguments for 'ping' command");
+  if (call.words.size() == 2)
+    call.reply.bulk(call.words[1]);
+  else
+    call.reply.simple("PONG");
+  return Next::kContinue;
+}
+
+Next echo(Call& call) {
+  call.reply.bulk(call.words[1]);
+  return Next::kContinue;
+}
+
+Next quit(Call& call) {
+  call.reply.simple("OK");
+  return Next::kClose;
+}
+
+Next select(Call& call) {
+  const auto index = parse_signed(call.words[1]);
+  if (!index) return error(call, "ERR value is not an integer or out of range");
+  return *index == 0 ? ok(call) : error(call, "ERR DB index is out of range");
+}
+
+Next auth(Call& call) {
+  if (call.words.size() > 3) return error(call, "ERR syntax error");
+  const bool named = call.words.size() == 3;
+  if (!named && !call.client.context().settings.has_password())
+    return error(call,
+                 "ERR AUTH <password> called without any password configured for the default user. "
+                 "Are you sure your configuration is correct?");
+  const std::string_view user = named ? call.words[1] : "default";
+  return log_in(call, user, call.words.back()) ? ok(call) : error(call, kWrongPassword);
+}
+
+Next hello(Call& call) {
+  auto words = call.words.subspan(1);
+  Protocol protocol = call.client.protocol;
+  if (!words.empty()) {
+    const auto version = parse_signed(words[0]);
+    if (!version) return error(call, "ERR Protocol version is not an integer or out of range");
+    if (*version != 2 && *version != 3) return error(call, "NOPROTO unsupported protocol version");
+    protocol = static_cast<Protocol>(*version);
+    words = words.subspan(1);
+  }
+  std::string_view name;
+  bool named = false;
+  while (!words.empty()) {
+    if (equals_ignoring_case(words[0], "auth") && words.size() >= 3) {
+      if (!log_in(call, words[1], words[2])) return error(call, kWrongPassword);
+      words = words.subspan(3);
+    } else if (equals_ignoring_case(words[0], "setname") && words.size() >= 2) {
+      name = words[1];
+      named = true;
+      if (!is_plain_name(name))
+        return error(call,
+                     "ERR Client names cannot contain spaces, newlines or special characters.");
+      words = words.subspan(2);
+    } else {
+      return error(call,
+                   fmt::format("ERR Syntax error in HELLO option '{}'", printable(words[0])));
+    }
+  }
+  if (!call.client.authenticated())
+    return error(call,
+                 "NOAUTH HELLO must be called with the client already authenticated, otherwise the "
+                 "HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and "
+                 "select the RESP protocol version at the same time");
+  if (named) call.client.name = name;
+  call.client.protocol = protocol;
+  ReplyWriter reply(call.sink.bytes(), protocol);
+  reply.map(7);
+  reply.bulk("server");
+  reply.bulk("redis");
+  reply.bulk("version");
+  reply.bulk(kRedisVersion);
+  reply.bulk("proto");
+  reply.integer(static_cast<int64_t>(protocol));
+  reply.bulk("id");
+  reply.integer(static_cast<int64_t>(call.client.id()));
+  reply.bulk("mode");
+  reply.bulk("standalone");
+  reply.bulk("role");
+  reply.bulk("master");
+  reply.bulk("modules");
+  reply.array(0);
+  return Next::kContinue;
+}
+
+Next client(Call& call) {
+  const std::string_view name = call.words[1];
+  for (const Subcommand& row : kClientSubcommands) {
+    if (!equals_ignoring_case(name, row.name)) continue;
+    const auto words = static_cast<int>(call.words.size());
+    if (row.words >= 0 ? words == row.words : words >= -row.words) return row.handler(call);
+    return error(call, fmt::format("ERR wrong number of arguments for 'client|{}' command",
+                                   row.name));
+  }
+  return error(call, fmt::format("ERR unknown subcommand '{}'. Try CLIENT HELP.", printable(name)));
+}
+
+Next multi(Call& call) {
+  if (call.client.in_transaction()) return error(call, "ERR MULTI calls can not be nested");
+  call.client.begin_transaction();
+  return ok(call);
+}
+
+Next exec(Call& call) {
+  if (!call.client.in_transaction()) return error(call, "ERR EXEC without MULTI");
+  return call.client.execute_transaction(call);
+}
+
+Next discard(Call& call) {
+  if (!call.client.in_transaction()) return error(call, "ERR DISCARD without MULTI");
+  call.client.discard_transaction();
+  return ok(call);
+}
+
+}  // namespace number_dispenser::handlers

@@ -1,0 +1,23 @@
+// Small text helpers that the handlers share.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace number_dispenser {
+
+// ASCII only.
+bool equals_ignoring_case(std::string_view a, std::string_view b);
+std::string lower_case(std::string_view text);
+// Decimal digits only, below 2^64.
+std::optional<uint64_t> parse_number(std::string_view text);
+// An optional minus sign, decimal digits.
+std::optional<int64_t> parse_signed(std::string_view text);
+// Redis's globs: * ? [a-z] [^a] and a backslash; ignoring case.
+bool glob_matches(std::string_view pattern, std::string_view text);
+// For an error text: control characters become spaces, at most `longest` bytes.
+std::string printable(std::string_view text, size_t longest = 128);
+
+}  // namespace number_dispenser
