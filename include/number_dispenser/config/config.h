@@ -1,0 +1,65 @@
+// What the operator asked for: the command line, the environment, the YAML file and the defaults as
+// one value, checked. For each option the first of these four that names it decides.
+//
+// Plain functions without state; nothing here throws. Errors are one line for people: what was
+// wrong, where, and what is accepted. kUsage: the command line. kConfiguration: the environment or
+// the file. kNoPermission: a file that this user may not read. No error repeats a password that
+// came from the file or the environment.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "number_dispenser/base/error.h"
+#include "number_dispenser/base/listen_address.h"
+#include "number_dispenser/base/log.h"
+
+namespace number_dispenser {
+
+inline constexpr unsigned kDefaultThreads = 1;
+inline constexpr unsigned kMaxThreads = 64;
+
+struct Config {
+  std::vector<std::string> addresses{":6380"};  // each one satisfies parse_address; none twice
+  std::string data_dir = "./data";
+  std::string run_dir;                 // resolved: never empty after parse_invocation
+  unsigned threads = kDefaultThreads;  // 1..kMaxThreads
+  LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kText;
+  std::string requirepass;  // empty: no password
+  bool protected_mode = true;
+  std::string config_file;  // empty: none
+};
+
+struct Invocation {
+  enum class Action { kServe, kCheck, kDump, kCheckConfig, kPrintAndExit };
+
+  Action action = Action::kServe;
+  Config config;
+  bool json = false;  // kDump
+  std::string text;   // kCheckConfig and kPrintAndExit: for standard output; then exit with 0
+};
+
+// The value of an environment variable, or nothing where it is not set. An empty value counts as
+// not set.
+using Environment = std::function<std::optional<std::string>(const std::string& name)>;
+
+// The environment of this process.
+std::optional<std::string> process_environment(const std::string& name);
+
+// `arguments` is argv as main got it, the program's name first.
+Result<Invocation> parse_invocation(std::span<const char* const> arguments,
+                                    const Environment& environment);
+
+// Reads everything again, as SIGHUP asks for. The caller takes over what may change at run time.
+Result<Config> reload(std::span<const char* const> arguments, const Environment& environment);
+
+// HOST:PORT, [IPV6]:PORT, :PORT for every interface, or unix:PATH. Names are not looked up. The
+// status of an error is kUsage.
+Result<ListenAddress> parse_address(std::string_view text);
+
+}  // namespace number_dispenser

@@ -1,0 +1,38 @@
+// The command line as settings; the values themselves are checked later, with those of all sources.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "config/option.h"
+
+namespace number_dispenser {
+
+struct Flag {
+  std::string_view name;
+  char letter;  // zero: none
+  std::string_view help;
+};
+
+struct Command {
+  std::string_view name;
+  std::string_view help;
+  Invocation::Action action;
+};
+
+// Tables that the help shows as well. The first command is the default.
+std::span<const Flag> flags();
+std::span<const Command> commands();
+
+struct CommandLine {
+  Invocation::Action action = Invocation::Action::kServe;
+  bool help = false;
+  bool version = false;
+  bool json = false;
+  Settings settings;
+};
+
+// `arguments`: without the program's name.
+Result<CommandLine> parse_command_line(std::span<const char* const> arguments);
+
+}  // namespace number_dispenser

@@ -1,0 +1,182 @@
+#include "config/option.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "config/text.h"
+
+namespace number_dispenser {
+namespace {
+
+using Applied = std::expected<void, std::string>;
+
+constexpr std::pair<std::string_view, LogLevel> kLevels[] = {{"debug", LogLevel::kDebug},
+                                                             {"info", LogLevel::kInfo},
+                                                             {"warn", LogLevel::kWarn},
+                                                             {"error", LogLevel::kError}};
+constexpr std::pair<std::string_view, LogFormat> kFormats[] = {
+    {"text", LogFormat::kText}, {"json", LogFormat::kJson}, {"journal", LogFormat::kJournal}};
+constexpr std::pair<std::string_view, bool> kYesNo[] = {
+    {"yes", true}, {"no", false}, {"true", true}, {"false", false}};
+
+template <class Value, size_t N>
+Applied choose(const std::pair<std::string_view, Value> (&choices)[N], std::string_view text,
+               Value& out) {
+  for (const auto& [name, value] : choices) {
+    if (text != name) continue;
+    out = value;
+    return {};
+  }
+  std::vector<std::string_view> names;
+  for (const auto& [name, value] : choices) names.push_back(name);
+  return std::unexpected(fmt::format("{} is not one of {}", quoted(text), fmt::join(names, ", ")));
+}
+
+template <class Value, size_t N>
+std::string name_of(const std::pair<std::string_view, Value> (&choices)[N], Value value) {
+  const auto* found = std::ranges::find(choices, value, [](const auto& row) { return row.second; });
+  return std::string(found->first);
+}
+
+Applied choose_path(const std::string& text, std::string& out) {
+  if (text.empty() || text.contains('\0'))
+    return std::unexpected(fmt::format("{} is not a path", quoted(text)));
+  out = text;
+  return {};
+}
+
+Applied apply_address(Config& config, const std::string& text, bool first) {
+  if (const auto address = parse_address(text); !address)
+    return std::unexpected(address.error().message);
+  if (first) config.addresses.clear();
+  if (std::ranges::find(config.addresses, text) != config.addresses.end())
+    return std::unexpected(fmt::format("{} is there twice", quoted(text)));
+  config.addresses.push_back(text);
+  return {};
+}
+
+Applied apply_threads(Config& config, const std::string& text, bool) {
+  unsigned threads = 0;
+  const char* const end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, threads);
+  if (parsed.ec != std::errc{} || parsed.ptr != end || threads < 1 || threads > kMaxThreads)
+    return std::unexpected(
+        fmt::format("{} is not a number from 1 to {}", quoted(text), kMaxThreads));
+  config.threads = threads;
+  return {};
+}
+
+Applied refuse_cluster(Config&, const std::string& text, bool) {
+  bool enabled = false;
+  const Applied chosen = choose(kYesNo, text, enabled);
+  if (enabled) return std::unexpected("cluster mode is not part of this version");
+  return chosen;
+}
+
+Applied check_flag(Config&, const std::string& text, bool) {
+  bool ignored = false;
+  return choose(kYesNo, text, ignored);
+}
+
+Applied accept(Config&, const std::string&, bool) {
+  return {};
+}
+
+static_assert(kMaxThreads == 64, "the help of --threads says so");
+
+const Option kOptions[] = {
+    {.name = "addr",
+     .value_name = "ADDRESS",
+     .variable = "NUMBER_DISPENSER_ADDR",
+     .key = "server.addr",
+     .help = "Where to listen: HOST:PORT, :PORT for every interface, or unix:PATH. Repeat it, or "
+             "use commas in the variable, to listen on several.",
+     .is_list = true,
+     .apply = apply_address,
+     .show = [](const Config& c) { return fmt::format("{}", fmt::join(c.addresses, " ")); }},
+    {.name = "data",
+     .value_name = "DIR",
+     .variable = "NUMBER_DISPENSER_DATA",
+     .key = "storage.data_dir",
+     .help = "Folder of the state file; everything that must survive is in it.",
+     .apply = [](Config& c, const std::string& v, bool) { return choose_path(v, c.data_dir); },
+     .show = [](const Config& c) { return c.data_dir; }},
+    {.name = "run",
+     .value_name = "DIR",
+     .variable = "NUMBER_DISPENSER_RUN",
+     .key = "server.run_dir",
+     .help = "Folder on tmpfs for the live counters, with which a killed server resumes at the "
+             "exact number.",
+     .apply = [](Config& c, const std::string& v, bool) { return choose_path(v, c.run_dir); },
+     .show = [](const Config& c) { return c.run_dir; },
+     .default_text = "$RUNTIME_DIRECTORY, else /dev/shm"},
+    {.name = "config",
+     .value_name = "FILE",
+     .variable = "NUMBER_DISPENSER_CONFIG",
+     .help = "Configuration file, YAML.",
+     .apply = [](Config& c, const std::string& v, bool) { return choose_path(v, c.config_file); },
+     .show = [](const Config& c) { return c.config_file.empty() ? "(none)" : c.config_file; }},
+    {.name = "threads",
+     .value_name = "N",
+     .variable = "NUMBER_DISPENSER_THREADS",
+     .key = "server.threads",
+     .help = "io_uring loops, one thread each; 1 to 64.",
+     .apply = apply_threads,
+     .show = [](const Config& c) { return std::to_string(c.threads); }},
+    {.name = "log-level",
+     .value_name = "LEVEL",
+     .variable = "NUMBER_DISPENSER_LOG_LEVEL",
+     .key = "logging.level",
+     .help = "debug, info, warn or error. Reread on SIGHUP.",
+     .apply = [](Config& c, const std::string& v, bool) { return choose(kLevels, v, c.log_level); },
+     .show = [](const Config& c) { return name_of(kLevels, c.log_level); }},
+    {.name = "log-format",
+     .value_name = "FORMAT",
+     .variable = "NUMBER_DISPENSER_LOG_FORMAT",
+     .key = "logging.format",
+     .help = "text, json, or journal: text with syslog priorities.",
+     .apply = [](Config& c, const std::string& v,
+                 bool) { return choose(kFormats, v, c.log_format); },
+     .show = [](const Config& c) { return name_of(kFormats, c.log_format); },
+     .default_text = "journal under systemd, else text"},
+    {.name = "requirepass",
+     .value_name = "PASSWORD",
+     .variable = "NUMBER_DISPENSER_REQUIREPASS",
+     .key = "server.requirepass",
+     .help = "Password that clients send with AUTH. Others on this machine can see a command line, "
+             "so prefer the variable or the file. Reread on SIGHUP.",
+     .apply = [](Config& c, const std::string& v, bool) -> Applied {
+       c.requirepass = v;
+       return {};
+     },
+     .show = [](const Config& c) -> std::string {
+       return c.requirepass.empty() ? "(none)" : "(set)";
+     }},
+    {.name = "protected-mode",
+     .value_name = "yes|no",
+     .variable = "NUMBER_DISPENSER_PROTECTED_MODE",
+     .key = "server.protected_mode",
+     .help = "yes: while no password is set, only clients on the loopback address are served.",
+     .apply = [](Config& c, const std::string& v,
+                 bool) { return choose(kYesNo, v, c.protected_mode); },
+     .show = [](const Config& c) { return name_of(kYesNo, c.protected_mode); }},
+
+    // Accepted in files of the original server; durability is per dispenser, and there is no
+    // cluster.
+    {.key = "storage.auto_save", .apply = check_flag},
+    {.key = "cluster.enabled", .apply = refuse_cluster},
+    {.key = "cluster.node_id", .apply = accept},
+    {.key = "cluster.endpoints", .is_list = true, .apply = accept},
+};
+
+}  // namespace
+
+std::span<const Option> options() {
+  return kOptions;
+}
+
+}  // namespace number_dispenser
