@@ -1,0 +1,275 @@
+#include "server.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "number_dispenser/base/log.h"
+
+namespace number_dispenser {
+namespace {
+
+constexpr uint64_t kNsPerMs = 1'000'000;
+constexpr uint64_t kTickNs = 1000 * kNsPerMs;
+constexpr uint64_t kDrainTickNs = 20 * kNsPerMs;
+constexpr uint64_t kDrainNs = 5000 * kNsPerMs;  // for clients that are slow to take their replies
+constexpr uint64_t kAbortNs = 2000 * kNsPerMs;
+constexpr uint64_t kSpareFiles = 64;  // descriptors that are not clients
+
+// Every connection is a descriptor: take what the system allows. Returns how many clients fit.
+uint64_t raise_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_cur > kSpareFiles ? limit.rlim_cur - kSpareFiles : limit.rlim_cur;
+}
+
+// A store into the mapped state file for which the file system has no block, or that lies past an end that
+// somebody else has moved. Nothing can be saved: what is durable is durable.
+void on_sigbus(int) {
+  constexpr std::string_view kMessage =
+      "number-dispenser: SIGBUS: the state file was truncated, or its file system is full or "
+      "failing; stopped. Check the disk, then start again.\n";
+  [[maybe_unused]] const ssize_t wrote = ::write(STDERR_FILENO, kMessage.data(), kMessage.size());
+  ::_exit(static_cast<int>(ExitStatus::kIoError));
+}
+
+std::string new_run_id(RandomSource& random) {
+  std::array<std::byte, 20> bytes{};
+  random.fill(bytes);
+  std::string text;
+  for (const std::byte byte : bytes) text += fmt::format("{:02x}", static_cast<unsigned>(byte));
+  return text;
+}
+
+std::string executable_path() {
+  std::array<char, 4096> path{};
+  const ssize_t length = ::readlink("/proc/self/exe", path.data(), path.size());
+  return length > 0 ? std::string(path.data(), static_cast<size_t>(length)) : "";
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::create(const Config& config,
+                                               std::function<Result<Config>()> reread) {
+  std::unique_ptr<Server> server(new Server(config, std::move(reread)));
+  // Listening comes before the state file is opened for good: a start that fails should not move its epoch.
+  for (auto step : {std::function([&] { return server->watch_signals(); }),
+                    std::function([&] { return server->make_rings(config.threads); }),
+                    std::function([&] { return server->listen(config); }),
+                    std::function([&] { return server->open_state(config); })})
+    if (auto done = step(); !done) return std::unexpected(done.error());
+  server->make_loops();
+  return server;
+}
+
+Server::Server(const Config& config, std::function<Result<Config>()> reread)
+    : live_(config.run_dir), reread_(std::move(reread)) {
+  apply(config);
+}
+
+Server::~Server() = default;
+
+// What may also change while the server runs.
+void Server::apply(const Config& config) {
+  set_log_level(config.log_level);
+  settings_.set_password(config.requirepass);
+  settings_.set_protected_mode(config.protected_mode);
+}
+
+Result<void> Server::watch_signals() {
+  sigset_t watched;
+  ::sigemptyset(&watched);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&watched, signal);
+  // Threads inherit the mask; all signals come through the descriptor.
+  ::pthread_sigmask(SIG_BLOCK, &watched, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGBUS, on_sigbus);
+  signals_ = Fd(::signalfd(-1, &watched, SFD_CLOEXEC));
+  if (!signals_.valid()) return fail_errno(ExitStatus::kConfiguration, "signalfd", errno);
+  return {};
+}
+
+Result<void> Server::make_rings(unsigned count) {
+  for (unsigned number = 0; number < count; ++number) {
+    auto ring = UringRing::create();
+    if (!ring) return std::unexpected(ring.error());
+    parts_.push_back(std::make_unique<LoopParts>());
+    parts_.back()->ring = std::move(*ring);
+  }
+  return {};
+}
+
+Result<void> Server::listen(const Config& config) {
+  for (const std::string& text : config.addresses) {
+    const auto address = parse_address(text);
+    if (!address) return std::unexpected(address.error());
+    auto sockets = listen_on(*address);
+    if (!sockets) return std::unexpected(sockets.error());
+    std::ranges::move(*sockets, std::back_inserter(sockets_));
+  }
+  return {};
+}
+
+Result<void> Server::open_state(const Config& config) {
+  KernelRandom random;
+  auto storage = FileStorage::open(config.data_dir, StateFile::fresh_file(random));
+  if (!storage) return std::unexpected(storage.error());
+  storage_ = std::move(*storage);
+  storage_->attach(*parts_.front()->ring);
+  auto state = StateFile::open(*storage_, live_, clock_, storage_->path());
+  if (!state) return std::unexpected(state.error());
+  state_ = std::move(*state);
+  registry_ = std::make_unique<Registry>(*state_, clock_);
+  keeper_ = std::make_unique<Keeper>(*registry_, *state_, *storage_, clock_);
+  log_info("{}: {} dispensers, epoch {}", storage_->path(), registry_->size(), state_->epoch());
+
+  ServerFacts facts;
+  facts.version = ND_VERSION;
+  facts.executable = executable_path();
+  facts.config_file = config.config_file;
+  facts.data_dir = config.data_dir;
+  facts.addresses = config.addresses;
+  for (const std::string& text : config.addresses)
+    if (const auto address = parse_address(text); address && facts.tcp_port == 0)
+      facts.tcp_port = address->port;
+  facts.threads = config.threads;
+  facts.run_id = new_run_id(random);
+  facts.started_ns = clock_.monotonic_ns();
+  facts.max_clients = raise_file_limit();
+  context_.reset(new CommandContext{*registry_, clock_, settings_, std::move(facts)});
+  sessions_ = std::make_unique<ClientSessions>(*context_);
+  return {};
+}
+
+void Server::make_loops() {
+  for (const auto& parts : parts_) {
+    parts->view = registry_->make_view();
+    parts->loop =
+        std::make_unique<Loop>(static_cast<unsigned>(loops_.size()), *parts->ring, *registry_,
+                               *parts->view, *keeper_, *sessions_, clock_);
+    context_->loops.push_back({parts->view.get(), &parts->random, &parts->loop->stats()});
+    loops_.push_back(parts->loop.get());
+  }
+  for (Loop* loop : loops_) loop->join(loops_);
+  for (ListenSocket& socket : sockets_)
+    listeners_.push_back(std::make_unique<Listener>(std::move(socket), loops_));
+  sockets_.clear();
+}
+
+Result<void> Server::run() {
+  if (auto enabled = parts_.front()->ring->enable(); !enabled) return enabled;
+  others_running_.store(parts_.size() - 1);
+  for (size_t at = 1; at < parts_.size(); ++at)
+    threads_.emplace_back([this, at] { run_other_loop(*parts_[at]); });
+  run_first_loop();
+  for (std::thread& thread : threads_) thread.join();
+
+  if (!keeper_->failure().empty())
+    return fail(ExitStatus::kIoError, fmt::format("stopped: {} could not be flushed: {}",
+                                                  storage_->path(), keeper_->failure()));
+  registry_->close();
+  if (auto closed = state_->close(); !closed) return closed;
+  log_info("stopped");
+  return {};
+}
+
+void Server::run_first_loop() {
+  LoopParts& parts = *parts_.front();
+  for (const auto& listener : listeners_) listener->start();
+  parts.ring->read(signal_read_, signals_.get(),
+                   {reinterpret_cast<char*>(&signal_), sizeof signal_});
+  log_info("ready: number-dispenser {} on {}, {} loop{}", ND_VERSION,
+           fmt::join(context_->facts.addresses, ", "), parts_.size(),
+           parts_.size() == 1 ? "" : "s");
+  manager_.ready(fmt::format("Serving {} dispensers", registry_->size()));
+  uint64_t report_ns = 0;
+  while (phase_.load() == Phase::kServe) {
+    const uint64_t watchdog_ns = manager_.watchdog_ns();
+    parts.loop->run_tick(watchdog_ns == 0 ? kTickNs : std::min(kTickNs, watchdog_ns));
+    for (const auto& listener : listeners_) listener->tick();
+    if (!keeper_->failure().empty()) change_phase(Phase::kFail);
+    if (parts.loop->now_ns() < report_ns) continue;
+    report_ns = parts.loop->now_ns() + (watchdog_ns == 0 ? 10 * kTickNs : watchdog_ns);
+    report();
+  }
+  manager_.stopping();
+  for (const auto& listener : listeners_) listener->stop();
+  finish(parts);
+  // Other loops' last replies wait for flushes, which are made here.
+  while (others_running_.load() > 0) parts.loop->run_tick(kDrainTickNs);
+  const auto listening = [](const auto& listener) { return !listener->stopped(); };
+  while (std::ranges::any_of(listeners_, listening)) parts.loop->run_tick(kDrainTickNs);
+  while (keeper_->failure().empty() && !keeper_->idle()) parts.loop->run_tick(kDrainTickNs);
+}
+
+void Server::run_other_loop(LoopParts& parts) {
+  if (const auto enabled = parts.ring->enable(); !enabled)
+    log_error("a loop cannot run: {}", enabled.error().message);
+  else
+    while (phase_.load() == Phase::kServe) parts.loop->run_tick(kTickNs);
+  finish(parts);
+  others_running_.fetch_sub(1);
+}
+
+// Answers what was read, then closes; clients that do not take their replies are cut off.
+void Server::finish(LoopParts& parts) {
+  Loop& loop = *parts.loop;
+  if (phase_.load() == Phase::kFail) loop.fail_held(kIoErrorReply);
+  loop.drain();
+  const uint64_t abort_ns = clock_.monotonic_ns() + kDrainNs;
+  while (!loop.drained() && clock_.monotonic_ns() < abort_ns) {
+    loop.run_tick(kDrainTickNs);
+    // A flush that fails only now: what is still held can never leave.
+    if (!keeper_->failure().empty()) loop.fail_held(kIoErrorReply);
+  }
+  loop.abort_all();
+  while (!loop.drained() && clock_.monotonic_ns() < abort_ns + kAbortNs)
+    loop.run_tick(kDrainTickNs);
+}
+
+void Server::change_phase(Phase phase) {
+  phase_.store(phase);
+  for (Loop* loop : loops_) loop->ring().wake(loops_.front()->ring());
+}
+
+void Server::on_signal(const Completion& completion) {
+  const bool whole = completion.result == static_cast<int>(sizeof signal_);
+  if (whole && signal_.ssi_signo == SIGHUP) {
+    reload();
+  } else if (whole) {
+    log_info("stopping: signal {}", signal_.ssi_signo);
+    return change_phase(Phase::kDrain);
+  }
+  parts_.front()->ring->read(signal_read_, signals_.get(),
+                             {reinterpret_cast<char*>(&signal_), sizeof signal_});
+}
+
+void Server::reload() {
+  manager_.reloading(clock_.monotonic_ns());
+  if (const auto config = reread_()) {
+    apply(*config);
+    log_info("configuration read again: log level, password and protected mode are in force");
+  } else {
+    log_error("configuration not taken over: {}", config.error().message);
+  }
+  manager_.ready(fmt::format("Serving {} dispensers", registry_->size()));
+}
+
+void Server::report() {
+  uint64_t connections = 0;
+  for (const Loop* loop : loops_) connections += loop->stats().connections.read();
+  manager_.status(fmt::format("Serving {} dispensers to {} clients", registry_->size(), connections));
+  if (manager_.watchdog_ns() != 0) manager_.alive();
+}
+
+}  // namespace number_dispenser

@@ -1,0 +1,88 @@
+// Owns everything and connects it: state, registry, keeper, loops, listeners, sessions; starts and stops them.
+// The first loop runs on the caller's thread, with the listeners, the keeper and the signals.
+#pragma once
+
+#include <sys/signalfd.h>
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "number_dispenser/command/client_session.h"
+#include "number_dispenser/config/config.h"
+#include "number_dispenser/net/keeper.h"
+#include "number_dispenser/net/listener.h"
+#include "number_dispenser/net/loop.h"
+#include "number_dispenser/state/file_storage.h"
+#include "number_dispenser/uring/uring_ring.h"
+#include "service_manager.h"
+
+namespace number_dispenser {
+
+class Server {
+ public:
+  // Everything that can be refused is refused here: io_uring, the data directory, the addresses, the state
+  // file. `reread`: the configuration again, for SIGHUP.
+  static Result<std::unique_ptr<Server>> create(const Config& config,
+                                                std::function<Result<Config>()> reread);
+  ~Server();
+
+  // Serves until a signal or a failure stops it. An error is the state file's.
+  Result<void> run();
+
+ private:
+  enum class Phase { kServe, kDrain, kFail };
+
+  // What one loop needs for itself. The ring is enabled on its thread.
+  struct LoopParts {
+    std::unique_ptr<UringRing> ring;
+    std::unique_ptr<Registry::View> view;
+    KernelRandom random;
+    std::unique_ptr<Loop> loop;
+  };
+
+  Server(const Config& config, std::function<Result<Config>()> reread);
+  Result<void> make_rings(unsigned count);
+  Result<void> open_state(const Config& config);
+  Result<void> listen(const Config& config);
+  Result<void> watch_signals();
+  void make_loops();
+  void apply(const Config& config);
+
+  void run_first_loop();
+  void run_other_loop(LoopParts& parts);
+  void finish(LoopParts& parts);
+  void change_phase(Phase phase);
+  void on_signal(const Completion& completion);
+  void reload();
+  void report();
+
+  SystemClock clock_;
+  LiveDirectory live_;
+  std::function<Result<Config>()> reread_;
+  std::vector<std::unique_ptr<LoopParts>> parts_;
+  std::unique_ptr<FileStorage> storage_;
+  std::unique_ptr<StateFile> state_;
+  std::unique_ptr<Registry> registry_;
+  std::unique_ptr<Keeper> keeper_;
+  Settings settings_;
+  std::unique_ptr<CommandContext> context_;
+  std::unique_ptr<ClientSessions> sessions_;
+  std::vector<Loop*> loops_;
+  std::vector<ListenSocket> sockets_;  // until the listeners have them
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::vector<std::thread> threads_;
+  std::atomic<Phase> phase_{Phase::kServe};
+  std::atomic<size_t> others_running_{0};
+
+  Fd signals_;
+  signalfd_siginfo signal_{};
+  MemberOperation<Server, &Server::on_signal> signal_read_{*this};
+  ServiceManager manager_;
+};
+
+}  // namespace number_dispenser
