@@ -25,7 +25,7 @@ Keeper::Keeper(Registry& registry, StateFile& state, Storage& storage, const Clo
     : registry_(registry), state_(state), storage_(storage), clock_(clock) {}
 
 void Keeper::tick() {
-  if (!failure_.empty()) return;
+  if (failed()) return;
   const uint64_t now_ns = clock_.monotonic_ns();
   if (sweep_ns_ != 0 && now_ns >= sweep_ns_) {
     registry_.sweep();
@@ -41,7 +41,7 @@ void Keeper::tick() {
 }
 
 uint64_t Keeper::deadline_ns() const {
-  if (!failure_.empty()) return std::numeric_limits<uint64_t>::max();
+  if (failed()) return std::numeric_limits<uint64_t>::max();
   return sweep_ns_ != 0 ? sweep_ns_ : std::numeric_limits<uint64_t>::max();
 }
 
@@ -53,7 +53,6 @@ void Keeper::start_growth() {
 void Keeper::on_flush(const Completion& completion) {
   flushing_ = false;
   if (completion.result < 0) return fail(-completion.result);
-  ++flushes_;
   registry_.end_flush();
   ++progress_;
 }
@@ -77,6 +76,7 @@ void Keeper::on_growth(const Completion& completion) {
 
 void Keeper::fail(int error) {
   failure_ = std::strerror(error);
+  failed_.store(true);
   registry_.stop_issuing();
   ++progress_;
   log_error("the state file could not be flushed ({}): what was not flushed may be lost, so no more "

@@ -174,7 +174,7 @@ Result<void> Server::run() {
   run_first_loop();
   for (std::thread& thread : threads_) thread.join();
 
-  if (!keeper_->failure().empty())
+  if (keeper_->failed())
     return fail(ExitStatus::kIoError, fmt::format("stopped: {} could not be flushed: {}",
                                                   storage_->path(), keeper_->failure()));
   registry_->close();
@@ -197,7 +197,7 @@ void Server::run_first_loop() {
     const uint64_t watchdog_ns = manager_.watchdog_ns();
     parts.loop->run_tick(watchdog_ns == 0 ? kTickNs : std::min(kTickNs, watchdog_ns));
     for (const auto& listener : listeners_) listener->tick();
-    if (!keeper_->failure().empty()) change_phase(Phase::kFail);
+    if (keeper_->failed()) change_phase(Phase::kFail);
     if (parts.loop->now_ns() < report_ns) continue;
     report_ns = parts.loop->now_ns() + (watchdog_ns == 0 ? 10 * kTickNs : watchdog_ns);
     report();
@@ -209,7 +209,7 @@ void Server::run_first_loop() {
   while (others_running_.load() > 0) parts.loop->run_tick(kDrainTickNs);
   const auto listening = [](const auto& listener) { return !listener->stopped(); };
   while (std::ranges::any_of(listeners_, listening)) parts.loop->run_tick(kDrainTickNs);
-  while (keeper_->failure().empty() && !keeper_->idle()) parts.loop->run_tick(kDrainTickNs);
+  while (!keeper_->failed() && !keeper_->idle()) parts.loop->run_tick(kDrainTickNs);
 }
 
 void Server::run_other_loop(LoopParts& parts) {
@@ -230,7 +230,7 @@ void Server::finish(LoopParts& parts) {
   while (!loop.drained() && clock_.monotonic_ns() < abort_ns) {
     loop.run_tick(kDrainTickNs);
     // A flush that fails only now: what is still held can never leave.
-    if (!keeper_->failure().empty()) loop.fail_held(kIoErrorReply);
+    if (keeper_->failed()) loop.fail_held(kIoErrorReply);
   }
   loop.abort_all();
   while (!loop.drained() && clock_.monotonic_ns() < abort_ns + kAbortNs)

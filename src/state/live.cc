@@ -22,6 +22,7 @@ namespace {
 
 constexpr uint64_t kReservedBytes = layout::live_bytes(layout::kMaxExtents);
 constexpr std::string_view kSuffix = ".live";
+constexpr std::string_view kNew = ".new";
 
 std::string prefix_of(const layout::FileId& id) {
   std::string name = "number-dispenser-";
@@ -54,8 +55,13 @@ std::string LiveDirectory::path_of(const layout::FileId& id, uint64_t epoch) con
 }
 
 std::span<const std::byte> LiveDirectory::open_previous(const layout::FileId& id, uint64_t epoch) {
-  const std::string path = path_of(id, epoch);
-  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  std::string path = path_of(id, epoch);
+  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd.valid()) {
+    // Killed after the epoch was durable and before the file had its name.
+    path += kNew;
+    fd = Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  }
   struct stat found {};
   if (!fd.valid() || ::fstat(fd.get(), &found) != 0) return {};
   const auto bytes = static_cast<uint64_t>(found.st_size);
@@ -109,7 +115,8 @@ std::byte* LiveDirectory::create(const layout::FileId& id, uint64_t epoch, uint6
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   ND_CHECK(reserved != MAP_FAILED, "mmap of {} bytes: {}", kReservedBytes, std::strerror(errno));
   base_ = static_cast<std::byte*>(reserved);
-  if (const auto made = create_file(path_of(id, epoch), page_ceiling(bytes)); !made)
+  if (const auto made = create_file(path_of(id, epoch) + std::string(kNew), page_ceiling(bytes));
+      !made)
     log_warn("no live counters, so SIGKILL will cost what a power cut does: {}",
              made.error().message);
   extend(bytes);
@@ -142,6 +149,10 @@ void LiveDirectory::extend(uint64_t bytes) {
 }
 
 void LiveDirectory::drop_previous() {
+  if (!path_.empty()) {
+    const std::string named = path_.substr(0, path_.size() - kNew.size());
+    if (::rename(path_.c_str(), named.c_str()) == 0) path_ = named;
+  }
   if (!previous_path_.empty()) ::unlink(previous_path_.c_str());
   previous_path_.clear();
 }

@@ -26,9 +26,10 @@ class Keeper {
   bool idle() const { return !flushing_ && !growing_ && !registry_.has_work() && !grown_; }
   // Grows with everything that may let a held or stalled request go on. Any thread.
   uint64_t progress() const { return progress_.load(); }
-  // Durability can no longer be promised: the reason. Empty while all is well.
+  // Durability can no longer be promised. Any thread.
+  bool failed() const { return failed_.load(); }
+  // Why; the keeper's loop, or once it has ended.
   const std::string& failure() const { return failure_; }
-  uint64_t flushes() const { return flushes_; }
 
  private:
   void start_growth();
@@ -48,7 +49,7 @@ class Keeper {
   uint64_t growth_retry_ns_ = 0;   // not before; 0: at once
   uint64_t sweep_ns_ = 0;          // 0: no window is open
   std::atomic<uint64_t> progress_{0};
-  uint64_t flushes_ = 0;
+  std::atomic<bool> failed_{false};
   std::string failure_;
 };
 

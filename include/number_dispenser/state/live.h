@@ -29,13 +29,15 @@ class LiveMemory {
   virtual std::byte* create(const layout::FileId& id, uint64_t epoch, uint64_t bytes) = 0;
   // Makes [0, bytes) usable.
   virtual void extend(uint64_t bytes) = 0;
-  // The previous run's counters are not needed any more.
+  // This run's epoch is durable: its counters are the ones to trust, the previous run's are not needed
+  // any more.
   virtual void drop_previous() = 0;
   // After a clean stop the state file is exact and this run's counters are not needed either.
   virtual void drop_current() = 0;
 };
 
-// Files `number-dispenser-<id>-<epoch>.live` in a tmpfs folder, mode 0600.
+// Files `number-dispenser-<id>-<epoch>.live` in a tmpfs folder, mode 0600; with `.new` behind it until the
+// epoch is durable.
 class LiveDirectory final : public LiveMemory {
  public:
   explicit LiveDirectory(std::string directory);
@@ -57,7 +59,7 @@ class LiveDirectory final : public LiveMemory {
   std::string directory_;
   std::string previous_path_;
   std::span<const std::byte> previous_;
-  std::string path_;
+  std::string path_;           // with its .new
   Fd fd_;                      // of this run's file; none when on plain memory
   std::byte* base_ = nullptr;  // of the reservation
   uint64_t bytes_ = 0;         // usable
