@@ -36,11 +36,10 @@ Examples:
 Exit status:
   0   stopped cleanly, or the command found nothing wrong
   64  the command line is wrong
-  69  io_uring is refused, or an address cannot be listened on
   74  the state file is damaged, or could not be read or written
   75  another server holds the data folder
-  77  no permission
-  78  the configuration file or the environment is wrong
+  77  no permission, io_uring's among them
+  78  the configuration file, the environment or an address is wrong
 )";
 
 std::string row(const std::string& left, std::string_view explanation) {
