@@ -88,11 +88,15 @@ void Loop::advance_touched() {
 void Loop::tell_others(bool settled) {
   const uint64_t log_end = registry_.log_end();
   const bool defined = std::exchange(log_end_told_, log_end) != log_end;
+  // Once each time: waking whoever waits in every tick would have two loops wake each other in turn for as
+  // long as a flush takes.
+  const uint64_t progress = keeper_.progress();
+  const bool moved = is_keeper() && std::exchange(progress_told_, progress) != progress;
   for (Loop* other : loops_) {
     if (other == this) continue;
     const bool for_keeper =
         other->is_keeper() && registry_.has_work() && !other->work_announced_.exchange(true);
-    const bool progressed = (settled || is_keeper()) && other->has_waiting_.load();
+    const bool progressed = (settled || moved) && other->has_waiting_.load();
     if (defined || for_keeper || progressed) wake(*other);
   }
 }

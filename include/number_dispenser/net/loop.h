@@ -111,6 +111,7 @@ class Loop {
   std::vector<Connection*> finished_;
   std::vector<std::string_view> request_scratch_;
   uint64_t progress_seen_ = 0;
+  uint64_t progress_told_ = 0;
   uint64_t log_end_told_ = 0;
   bool draining_ = false;
 
