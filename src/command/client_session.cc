@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "handlers.h"
 #include "text.h"
 
 namespace number_dispenser {
@@ -119,9 +120,16 @@ const Command* ClientSession::admit(Call& call) {
 }
 
 void ClientSession::refuse(Call& call, const Command* command, std::string_view error) {
-  call.reply.error(error);
-  loop_.commands->count_error(error);
+  // An EXEC that cannot run ends the transaction: Redis says so in one go.
+  const bool ends = command != nullptr && command->handler == handlers::exec;
+  const std::string text =
+      ends ? fmt::format("EXECABORT Transaction discarded because of: {}",
+                         error.substr(error.find(' ') + 1))
+           : std::string(error);
+  call.reply.error(text);
+  loop_.commands->count_error(text);
   if (command != nullptr) loop_.commands->of(*command).rejected.add(1);
+  if (ends) discard_transaction();
   transaction_failed_ = in_transaction_;
 }
 

@@ -163,7 +163,7 @@ Next command_info(Call& call) {
     if (const Command* row = row_named(name))
       write_row(call, *row);
     else
-      call.reply.null_array();
+      call.reply.null();
   }
   return Next::kContinue;
 }

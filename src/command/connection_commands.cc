@@ -165,8 +165,8 @@ Next hello(Call& call) {
   if (!call.client.authenticated())
     return error(call,
                  "NOAUTH HELLO must be called with the client already authenticated, otherwise the "
-                 "HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and "
-                 "select the RESP protocol version at the same time");
+                 "HELLO AUTH <user> <pass> option can be used to authenticate the client and select "
+                 "the RESP protocol version at the same time");
   if (named) call.client.name = name;
   call.client.protocol = protocol;
   ReplyWriter reply(call.sink.bytes(), protocol);

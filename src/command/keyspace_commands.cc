@@ -52,6 +52,14 @@ std::optional<std::string_view> read_options(std::span<const std::string_view> w
   return std::nullopt;
 }
 
+// As strtoul reads it, because Redis does: nothing is 0, and negative numbers are large ones.
+std::optional<uint64_t> parse_cursor(std::string_view text) {
+  if (text.empty()) return 0;
+  if (const auto negative = parse_signed(text); negative && *negative < 0)
+    return static_cast<uint64_t>(*negative);
+  return parse_number(text);
+}
+
 Next no_such_key_or(Call& call, void (*answer)(Call&)) {
   if (is_known(call, call.words[2]))
     answer(call);
@@ -90,7 +98,7 @@ Next keys(Call& call) {
 // The cursor is the slot to go on with: a dispenser stays in its slot, so one that is there all the time is
 // named exactly once.
 Next scan(Call& call) {
-  const auto cursor = parse_number(call.words[1]);
+  const auto cursor = parse_cursor(call.words[1]);
   if (!cursor) return error(call, "ERR invalid cursor");
   ScanOptions options;
   if (const auto fault = read_options(call.words.subspan(2), options)) return error(call, *fault);

@@ -111,8 +111,7 @@ Next config_get(Call& call) {
 Next config_set(Call& call) {
   constexpr std::array<std::string_view, 3> kCanChange{"loglevel", "protected-mode", "requirepass"};
   const auto words = call.words.subspan(2);
-  if (words.size() % 2 != 0)
-    return error(call, "ERR wrong number of arguments for 'config|set' command");
+  if (words.size() % 2 != 0) return error(call, "ERR syntax error");
   Wanted wanted;
   for (size_t at = 0; at < words.size(); at += 2) {
     const auto is_name = [&](std::string_view name) {
