@@ -34,7 +34,11 @@ uint64_t SystemClock::monotonic_ns() const {
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
 }
 
-int64_t SystemClock::unix_seconds() const { return ::time(nullptr); }
+int64_t SystemClock::unix_us() const {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec * 1'000'000 + now.tv_nsec / 1'000;
+}
 
 uint64_t RandomSource::next() {
   if (left_ == 0) {

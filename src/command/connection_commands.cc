@@ -14,16 +14,6 @@ constexpr std::string_view kRedisVersion = "7.0.15";
 constexpr std::string_view kWrongPassword =
     "WRONGPASS invalid username-password pair or user is disabled.";
 
-Next ok(Call& call) {
-  call.reply.simple("OK");
-  return Next::kContinue;
-}
-
-Next error(Call& call, std::string_view text) {
-  call.reply.error(text);
-  return Next::kContinue;
-}
-
 // Names and library names: what CLIENT LIST can show on one line.
 bool is_plain_name(std::string_view name) {
   return std::ranges::all_of(name, [](char c) { return c > ' ' && c < 0x7f; });
@@ -38,7 +28,45 @@ bool log_in(Call& call, std::string_view user, std::string_view password) {
   return true;
 }
 
-Next set_info(Call& call) {
+Next name_fault(Call& call) {
+  return error(call, "ERR Client names cannot contain spaces, newlines or special characters.");
+}
+
+}  // namespace
+
+Next error(Call& call, std::string_view text) {
+  call.reply.error(text);
+  return Next::kContinue;
+}
+
+Next ok(Call& call) {
+  call.reply.simple("OK");
+  return Next::kContinue;
+}
+
+Next client_getname(Call& call) {
+  if (call.client.name.empty())
+    call.reply.null();
+  else
+    call.reply.bulk(call.client.name);
+  return Next::kContinue;
+}
+
+Next client_id(Call& call) {
+  call.reply.integer(static_cast<int64_t>(call.client.id()));
+  return Next::kContinue;
+}
+
+Next client_info(Call& call) {
+  const ClientSession& client = call.client;
+  call.reply.verbatim(fmt::format("id={} fd={} name={} db=0 resp={} lib-name={} lib-ver={}\n",
+                                  client.id(), client.fd(), client.name,
+                                  static_cast<int>(client.protocol), client.library_name,
+                                  client.library_version));
+  return Next::kContinue;
+}
+
+Next client_setinfo(Call& call) {
   const std::string_view attribute = call.words[2];
   const std::string_view value = call.words[3];
   if (!is_plain_name(value))
@@ -54,74 +82,22 @@ Next set_info(Call& call) {
   return ok(call);
 }
 
-Next set_name(Call& call, std::string_view name) {
-  if (!is_plain_name(name))
-    return error(call, "ERR Client names cannot contain spaces, newlines or special characters.");
-  call.client.name = name;
+Next client_setname(Call& call) {
+  if (!is_plain_name(call.words[2])) return name_fault(call);
+  call.client.name = call.words[2];
   return ok(call);
 }
 
-Next client_info(Call& call) {
-  const ClientSession& client = call.client;
-  call.reply.verbatim(fmt::format("id={} fd={} name={} db=0 resp={} lib-name={} lib-ver={}\n",
-                                  client.id(), client.fd(), client.name,
-                                  static_cast<int>(client.protocol), client.library_name,
-                                  client.library_version));
-  return Next::kContinue;
+// NO-EVICT and NO-TOUCH: there is nothing to switch.
+Next client_switch(Call& call) {
+  const std::string_view wanted = call.words[2];
+  const bool known = equals_ignoring_case(wanted, "on") || equals_ignoring_case(wanted, "off");
+  return known ? ok(call) : error(call, "ERR syntax error");
 }
 
-Next client_help(Call& call) {
-  constexpr std::string_view kLines[] = {
-      "CLIENT <subcommand> [<arg> ...]. Subcommands are:",
-      "GETNAME", "    The name of this connection.",
-      "ID", "    The number of this connection.",
-      "INFO", "    What the server knows of this connection.",
-      "NO-EVICT (ON|OFF)", "    Accepted: nothing is ever evicted.",
-      "NO-TOUCH (ON|OFF)", "    Accepted: no time of access is kept.",
-      "SETINFO <LIB-NAME|LIB-VER> <value>", "    Names the client library.",
-      "SETNAME <name>", "    Names this connection.",
-      "HELP", "    Print this help.",
-  };
-  call.reply.array(std::size(kLines));
-  for (const std::string_view line : kLines) call.reply.simple(line);
-  return Next::kContinue;
-}
-
-Next refuse_tracking(Call& call) {
+Next client_tracking(Call& call) {
   return error(call, "ERR client-side caching is not available: every GET issues a new number");
 }
-
-struct Subcommand {
-  std::string_view name;
-  int words;  // with "client" and its own name; negative: at least so many
-  Next (*handler)(Call&);
-};
-
-constexpr Subcommand kClientSubcommands[] = {
-    {"caching", 3, refuse_tracking},
-    {"getname", 2,
-     [](Call& call) {
-       if (call.client.name.empty())
-         call.reply.null();
-       else
-         call.reply.bulk(call.client.name);
-       return Next::kContinue;
-     }},
-    {"help", 2, client_help},
-    {"id", 2,
-     [](Call& call) {
-       call.reply.integer(static_cast<int64_t>(call.client.id()));
-       return Next::kContinue;
-     }},
-    {"info", 2, client_info},
-    {"no-evict", 3, ok},
-    {"no-touch", 3, ok},
-    {"setinfo", 4, set_info},
-    {"setname", 3, [](Call& call) { return set_name(call, call.words[2]); }},
-    {"tracking", -3, refuse_tracking},
-};
-
-}  // namespace
 
 Next ping(Call& call) {
   if (call.words.size() > 2)
@@ -179,9 +155,7 @@ Next hello(Call& call) {
     } else if (equals_ignoring_case(words[0], "setname") && words.size() >= 2) {
       name = words[1];
       named = true;
-      if (!is_plain_name(name))
-        return error(call,
-                     "ERR Client names cannot contain spaces, newlines or special characters.");
+      if (!is_plain_name(name)) return name_fault(call);
       words = words.subspan(2);
     } else {
       return error(call,
@@ -191,8 +165,8 @@ Next hello(Call& call) {
   if (!call.client.authenticated())
     return error(call,
                  "NOAUTH HELLO must be called with the client already authenticated, otherwise the "
-                 "HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and "
-                 "select the RESP protocol version at the same time");
+                 "HELLO AUTH <user> <pass> option can be used to authenticate the client and select "
+                 "the RESP protocol version at the same time");
   if (named) call.client.name = name;
   call.client.protocol = protocol;
   ReplyWriter reply(call.sink.bytes(), protocol);
@@ -214,18 +188,6 @@ Next hello(Call& call) {
   return Next::kContinue;
 }
 
-Next client(Call& call) {
-  const std::string_view name = call.words[1];
-  for (const Subcommand& row : kClientSubcommands) {
-    if (!equals_ignoring_case(name, row.name)) continue;
-    const auto words = static_cast<int>(call.words.size());
-    if (row.words >= 0 ? words == row.words : words >= -row.words) return row.handler(call);
-    return error(call, fmt::format("ERR wrong number of arguments for 'client|{}' command",
-                                   row.name));
-  }
-  return error(call, fmt::format("ERR unknown subcommand '{}'. Try CLIENT HELP.", printable(name)));
-}
-
 Next multi(Call& call) {
   if (call.client.in_transaction()) return error(call, "ERR MULTI calls can not be nested");
   call.client.begin_transaction();
@@ -241,6 +203,21 @@ Next discard(Call& call) {
   if (!call.client.in_transaction()) return error(call, "ERR DISCARD without MULTI");
   call.client.discard_transaction();
   return ok(call);
+}
+
+Next watch(Call& call) {
+  if (call.client.in_transaction()) return error(call, "ERR WATCH inside MULTI is not allowed");
+  return error(call,
+               "ERR WATCH is not available: a dispenser has no value to watch, and a number that was "
+               "issued never changes");
+}
+
+Next unwatch(Call& call) { return ok(call); }
+
+Next reset(Call& call) {
+  call.client.reset();
+  ReplyWriter(call.sink.bytes(), call.client.protocol).simple("RESET");
+  return Next::kContinue;
 }
 
 }  // namespace number_dispenser::handlers

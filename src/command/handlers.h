@@ -1,34 +1,86 @@
 // Every handler, for the table. A handler starts with the right number of words and the right to run.
 #pragma once
 
+#include <string_view>
+
 #include "number_dispenser/command/command.h"
 
 namespace number_dispenser::handlers {
 
-// dispenser_commands.cc
+// What many handlers end with.
+Next error(Call& call, std::string_view text);
+Next ok(Call& call);
+
+// definition_commands.cc
 Next hset(Call& call);
-Next get(Call& call);
 Next del(Call& call);
+Next hexists(Call& call);
+Next hget(Call& call);
+Next hgetall(Call& call);
+Next hkeys(Call& call);
+Next hlen(Call& call);
+Next hmget(Call& call);
+Next hvals(Call& call);
+
+// draw_commands.cc
+Next get(Call& call);
+Next mget(Call& call);
+Next incr(Call& call);
+Next incrby(Call& call);
+
+// keyspace_commands.cc
+Next dbsize(Call& call);
 Next exists(Call& call);
+Next keys(Call& call);
+Next memory_usage(Call& call);
+Next object_encoding(Call& call);
+Next object_idletime(Call& call);
+Next object_refcount(Call& call);
+Next randomkey(Call& call);
+Next scan(Call& call);
 Next type(Call& call);
-Next info_of_dispenser(Call& call);
 
 // connection_commands.cc
-Next ping(Call& call);
-Next echo(Call& call);
-Next quit(Call& call);
-Next select(Call& call);
 Next auth(Call& call);
-Next hello(Call& call);
-Next client(Call& call);
-Next multi(Call& call);
-Next exec(Call& call);
+Next client_getname(Call& call);
+Next client_id(Call& call);
+Next client_info(Call& call);
+Next client_setinfo(Call& call);
+Next client_setname(Call& call);
+Next client_switch(Call& call);
+Next client_tracking(Call& call);
 Next discard(Call& call);
+Next echo(Call& call);
+Next exec(Call& call);
+Next hello(Call& call);
+Next multi(Call& call);
+Next ping(Call& call);
+Next quit(Call& call);
+Next reset(Call& call);
+Next select(Call& call);
+Next unwatch(Call& call);
+Next watch(Call& call);
 
-// server_commands.cc
+// command_command.cc
 Next command(Call& call);
-Next config(Call& call);
+Next command_count(Call& call);
+Next command_docs(Call& call);
+Next command_getkeys(Call& call);
+Next command_info(Call& call);
+Next command_list(Call& call);
+Next help(Call& call);
+
+// server_commands.cc, info_command.cc
+Next bgsave(Call& call);
+Next config_get(Call& call);
+Next config_resetstat(Call& call);
+Next config_set(Call& call);
 Next info(Call& call);
-Next dbsize(Call& call);
+Next lastsave(Call& call);
+Next lolwut(Call& call);
+Next role(Call& call);
+Next save(Call& call);
+Next shutdown(Call& call);
+Next time(Call& call);
 
 }  // namespace number_dispenser::handlers

@@ -7,6 +7,7 @@
 namespace number_dispenser {
 
 Registry::Registry(Store& store, const Clock& clock) : store_(store), clock_(clock) {
+  last_flush_unix_s_.store(clock_.unix_us() / 1'000'000, std::memory_order_relaxed);
   for (const Store::Tenant& tenant : store_.tenants()) {
     Entry& e = entry(tenant.slot);
     e.name = tenant.name;
@@ -121,6 +122,22 @@ size_t Registry::size() const {
   return names_.size();
 }
 
+const size_t Registry::kBytesPerDispenser =
+    384 + 64 + sizeof(Entry) + 2 * sizeof(std::pair<std::string_view, void*>);
+
+uint64_t Registry::slots() const {
+  const std::lock_guard lock(mutex_);
+  return entries_.size();
+}
+
+uint64_t Registry::request_flush() {
+  const std::lock_guard lock(mutex_);
+  const uint64_t change = new_change();
+  next_batch_.requested.push_back(change);
+  has_work_.store(true, std::memory_order_release);
+  return change;
+}
+
 void Registry::want_raise(Cell& cell) {
   if (cell.raise_wanted.exchange(true)) return;
   const std::lock_guard lock(mutex_);
@@ -166,6 +183,7 @@ void Registry::end_flush() {
   const std::lock_guard lock(mutex_);
   Batch done;
   std::swap(done, in_flight_);
+  last_flush_unix_s_.store(clock_.unix_us() / 1'000'000, std::memory_order_relaxed);
   for (const uint32_t slot : done.raised) {
     Entry& e = entries_[slot];
     e.durable = e.written.bound;
@@ -181,6 +199,7 @@ void Registry::end_flush() {
     mark_durable(e.create_change);
   }
   for (const SlotChange& switched : done.switched) mark_durable(switched.change);
+  for (const uint64_t change : done.requested) mark_durable(change);
   for (const SlotChange& dropped : done.dropped) {
     Entry& e = entries_[dropped.slot];
     // A durable tombstone covers all of its numbers: replies still held may go.

@@ -146,7 +146,8 @@ Result<void> Server::open_state(const Config& config) {
   facts.run_id = new_run_id(random);
   facts.started_ns = clock_.monotonic_ns();
   facts.max_clients = raise_file_limit();
-  context_.reset(new CommandContext{*registry_, clock_, settings_, std::move(facts)});
+  context_.reset(new CommandContext{*registry_, clock_, settings_, std::move(facts),
+                                    [] { ::kill(::getpid(), SIGTERM); }});
   sessions_ = std::make_unique<ClientSessions>(*context_);
   return {};
 }

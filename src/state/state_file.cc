@@ -182,7 +182,7 @@ std::string_view StateFile::write_pending(uint32_t slot, std::string_view name,
   descriptor.generation = tenancy.generation;
   descriptor.starting = definition.starting;
   descriptor.step = definition.step;
-  descriptor.created_unix_s = clock_.unix_seconds();
+  descriptor.created_unix_s = clock_.unix_us() / 1'000'000;
   descriptor.kind = static_cast<uint8_t>(definition.kind);
   descriptor.length = definition.length;
   descriptor.name_bytes = static_cast<uint8_t>(name.size());

@@ -1,4 +1,5 @@
-// The command table: one row a command. Dispatch, COMMAND and its subcommands are made from it.
+// The command table: one row a command, one row a subcommand. Dispatch, COMMAND and its subcommands, HELP, the
+// reference in the man page and the completions are made from it.
 //
 // The dispatcher checks arity and rights before it calls, so a handler starts with a valid request.
 #pragma once
@@ -22,33 +23,74 @@ struct Call {
   ReplyWriter reply;
 };
 
-// Flags as COMMAND shows them.
+using Handler = Next (*)(Call&);
+
+// As COMMAND shows them, and two of our own.
 enum CommandFlags : uint32_t {
   kWrite = 1u << 0,
   kReadOnly = 1u << 1,
-  kFast = 1u << 2,
+  kDenyOom = 1u << 2,
   kAdmin = 1u << 3,
-  kNoAuth = 1u << 4,     // allowed before AUTH
+  kNoScript = 1u << 4,
   kLoading = 1u << 5,
   kStale = 1u << 6,
-  kNoScript = 1u << 7,
-  kDenyOom = 1u << 8,
-  kNoMulti = 1u << 9,    // runs at once inside MULTI
+  kFast = 1u << 7,
+  kNoAuth = 1u << 8,     // allowed before AUTH
+  kAllowBusy = 1u << 9,
+  kNoMulti = 1u << 10,   // not allowed inside MULTI
+  kAtOnce = 1u << 11,    // ours: runs inside MULTI instead of being queued
+  kContainer = 1u << 12, // ours: only its subcommands run
+};
+
+// ACL categories. @read, @write, @admin, @dangerous (of admin), @fast and @slow follow from the flags.
+enum CommandCategories : uint32_t {
+  kKeyspace = 1u << 0,
+  kString = 1u << 1,
+  kHash = 1u << 2,
+  kConnection = 1u << 3,
+  kTransaction = 1u << 4,
+  kDangerous = 1u << 5,
+  kAdminOnly = 1u << 6,  // @admin and @dangerous, without the flag
+};
+
+// Which words are dispensers' names, as COMMAND says it: the first and last word (negative: from the end) and
+// the distance between two, all 0 for none; and what is done with them, in Redis's words.
+struct KeyWords {
+  int first = 0;
+  int last = 0;
+  int step = 0;
+  std::string_view use{};
 };
 
 struct Command {
-  std::string_view name;  // lower case; a container's subcommand as "client|id"
+  std::string_view name;  // lower case; a subcommand as "client|id"
   int arity;              // words with the name; negative: at least so many
   uint32_t flags;
-  int first_key, last_key, key_step;
+  KeyWords keys;
+  uint32_t categories;
   std::string_view group;
-  std::string_view since;  // of Redis, or of this server where Redis has no such meaning
+  std::string_view since;    // of Redis
+  std::string_view syntax;   // what follows the name
   std::string_view summary;
-  Next (*handler)(Call&);
+  std::string_view reply;    // what comes back, in words
+  Handler handler;           // null for a container
 };
 
+// Sorted by name, so that a container stands right before its subcommands.
 std::span<const Command> all_commands();
-// Case-insensitive; null where there is none.
+// A container's rows.
+std::span<const Command> subcommands_of(const Command& container);
+
+// Case-insensitive; null where there is none. Not for subcommands.
 const Command* find_command(std::string_view name);
+// The row that runs `words`: a container leads on to its subcommand. Null: see whether find_command knows the
+// first word.
+const Command* resolve_command(std::span<const std::string_view> words);
+
+// Redis has a command of this name that this server has no use for.
+bool is_refused_command(std::string_view name);
+
+// A command's number in the table, for counting.
+size_t index_of(const Command& command);
 
 }  // namespace number_dispenser

@@ -81,6 +81,29 @@ class Registry {
   std::optional<Info> info(std::string_view name) const;
   size_t size() const;
 
+  // Names to `take`, in the order of their slots from `first` on, at most `count` of them. Returns the slot to go
+  // on with, 0 at the end. The name is good during the call.
+  static constexpr uint64_t kAllSlots = ~uint64_t{0};
+  template <class Take>
+  uint64_t list(uint64_t first, uint64_t count, Take take) const {
+    const std::lock_guard lock(mutex_);
+    for (uint64_t slot = first; slot < entries_.size(); ++slot) {
+      const Entry& e = entries_[slot];
+      if (e.state != State::kLive && e.state != State::kCreating) continue;
+      if (count-- == 0) return slot;
+      take(e.name);
+    }
+    return 0;
+  }
+  // Every slot is below it.
+  uint64_t slots() const;
+  // What one takes: in the file, the live counter, and here.
+  static const size_t kBytesPerDispenser;
+
+  // A flush for its own sake; it has ended when the change is settled.
+  uint64_t request_flush();
+  int64_t last_flush_unix_s() const { return last_flush_unix_s_.load(std::memory_order_relaxed); }
+
   // Changes below it are settled.
   const std::atomic<uint64_t>& settled() const { return settled_; }
 
@@ -160,9 +183,10 @@ class Registry {
     std::vector<uint32_t> live;     // definitions written as LIVE
     std::vector<SlotChange> dropped;
     std::vector<SlotChange> switched;
+    std::vector<uint64_t> requested;  // changes that are nothing but a flush
     bool empty() const {
       return raised.empty() && pending.empty() && live.empty() && dropped.empty() &&
-             switched.empty();
+             switched.empty() && requested.empty();
     }
   };
 
@@ -204,6 +228,7 @@ class Registry {
   uint64_t log_base_ = 0;
   std::atomic<uint64_t> log_end_{0};
   std::atomic<uint64_t> settled_{1};  // change 0 is none
+  std::atomic<int64_t> last_flush_unix_s_{0};
   std::atomic<bool> has_work_{false};
   std::atomic<bool> issuing_{true};
   std::atomic<bool> refuse_new_{false};

@@ -22,13 +22,14 @@ namespace number_dispenser {
 
 class Connection;
 
-// Written by one thread, read by any.
+// Written by one thread, read by any. A reset by another thread may lose to an add.
 class Counter {
  public:
   void add(uint64_t amount) {
     value_.store(value_.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
   }
   void subtract(uint64_t amount) { add(0 - amount); }
+  void reset() { value_.store(0, std::memory_order_relaxed); }
   uint64_t read() const { return value_.load(std::memory_order_relaxed); }
 
  private:

@@ -1,9 +1,12 @@
-// HSET, GET, DEL and what else names a dispenser.
+// Definitions: HSET and DEL change them, the other hash commands read them.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <expected>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "handlers.h"
 #include "number_dispenser/command/client_session.h"
@@ -15,11 +18,6 @@ namespace {
 
 constexpr size_t kLongestName = 128;
 constexpr std::string_view kFields = "type, length, starting, step, auto_disk";
-
-Next error(Call& call, std::string_view text) {
-  call.reply.error(text);
-  return Next::kContinue;
-}
 
 // A name's fault, or nothing.
 std::optional<std::string> name_fault(std::string_view name) {
@@ -140,13 +138,36 @@ Next answer_change(Call& call, const Registry::Change& change, std::string_view 
                                  name));
 }
 
-// The gate's first half, for the last of the ordinals just drawn: a number that no durable bound covers
-// is held, and the bound is asked to move. The second half is Connection::release().
-void hold_until_durable(Call& call, Cell& cell, uint64_t ordinal) {
-  const uint64_t bound = cell.durable_bound.load();
-  if (ordinal >= cell.raise_at.load() || ordinal >= bound)
-    call.client.registry().want_raise(cell);
-  if (ordinal >= bound) call.sink.hold_until_past(cell.durable_bound, ordinal);
+// A definition's fields as HSET takes them; those that the kind does not have are left out.
+struct Field {
+  std::string_view name;
+  std::string value;
+};
+std::vector<Field> fields_of(const Registry::Info& info) {
+  const Definition& definition = info.definition;
+  std::vector<Field> fields{{"type", std::to_string(static_cast<int>(definition.kind))}};
+  if (definition.length != 0) fields.push_back({"length", std::to_string(definition.length)});
+  if (definition.kind != Kind::kRandom) {
+    fields.push_back({"starting", std::to_string(definition.starting)});
+    fields.push_back({"step", std::to_string(definition.step)});
+  }
+  fields.push_back({"auto_disk", std::string(strategy_of(info.strategy).name)});
+  return fields;
+}
+
+// None for a name that is no dispenser: an empty hash, as in Redis.
+std::vector<Field> fields_of(Call& call) {
+  const auto info = call.client.registry().info(call.words[1]);
+  return info ? fields_of(*info) : std::vector<Field>();
+}
+
+void write_field(Call& call, const std::vector<Field>& fields, std::string_view name) {
+  const auto found = std::ranges::find_if(
+      fields, [&](const Field& field) { return equals_ignoring_case(field.name, name); });
+  if (found == fields.end())
+    call.reply.null();
+  else
+    call.reply.bulk(found->value);
 }
 
 }  // namespace
@@ -171,22 +192,6 @@ Next hset(Call& call) {
       call, registry.define(call.client.view(), name, *definition, wanted.strategy), name);
 }
 
-Next get(Call& call) {
-  Cell* cell = call.client.view().find(call.words[1]);
-  if (cell == nullptr) return error(call, "ERR dispenser not found");
-  if (!call.client.registry().issuing()) return error(call, kIoErrorReply);
-  const auto ordinal = cell->draw(1);
-  if (!ordinal) return error(call, "ERR number range exhausted");
-  if (cell->kind == Kind::kRandom) {
-    const RandomRange range = random_range(cell->length);
-    call.reply.bulk_number(range.first + call.client.random().below(range.count), cell->length);
-  } else {
-    call.reply.bulk_number(cell->number(*ordinal), cell->length);
-  }
-  hold_until_durable(call, *cell, *ordinal);
-  return Next::kContinue;
-}
-
 Next del(Call& call) {
   Registry& registry = call.client.registry();
   if (!registry.issuing()) return error(call, kIoErrorReply);
@@ -202,34 +207,52 @@ Next del(Call& call) {
   return Next::kContinue;
 }
 
-Next exists(Call& call) {
-  const Registry::View& view = call.client.view();
-  call.reply.integer(std::ranges::count_if(
-      call.words.subspan(1), [&](std::string_view name) { return view.find(name) != nullptr; }));
+Next hget(Call& call) {
+  write_field(call, fields_of(call), call.words[2]);
   return Next::kContinue;
 }
 
-Next type(Call& call) {
-  // Never string: a client that finds a string would GET it, and a GET draws.
-  call.reply.simple(call.client.view().find(call.words[1]) != nullptr ? "hash" : "none");
+Next hmget(Call& call) {
+  const auto fields = fields_of(call);
+  const auto names = call.words.subspan(2);
+  call.reply.array(names.size());
+  for (const std::string_view name : names) write_field(call, fields, name);
   return Next::kContinue;
 }
 
-Next info_of_dispenser(Call& call) {
-  const std::string_view name = call.words[1];
-  const auto found = call.client.registry().info(name);
-  if (!found) return error(call, "ERR dispenser not found");
-  const Definition& definition = found->definition;
-  const uint64_t current = definition.starting + found->next * definition.step;
-  const double rate = found->next == 0 ? 0.0
-                                       : 100.0 * static_cast<double>(found->wasted) /
-                                             static_cast<double>(found->next);
-  call.reply.verbatim(fmt::format(
-      "name:{}\r\ntype:{}\r\nlength:{}\r\nstarting:{}\r\nstep:{}\r\ncurrent:{}\r\nauto_disk:{}\r\n"
-      "generated:{}\r\nwasted:{}\r\nwaste_rate:{:.2f}%\r\n",
-      name, static_cast<int>(definition.kind), definition.length, definition.starting,
-      definition.step, current, strategy_of(found->strategy).name, found->next - found->wasted,
-      found->wasted, rate));
+Next hgetall(Call& call) {
+  const auto fields = fields_of(call);
+  call.reply.map(fields.size());
+  for (const Field& field : fields) {
+    call.reply.bulk(field.name);
+    call.reply.bulk(field.value);
+  }
+  return Next::kContinue;
+}
+
+Next hkeys(Call& call) {
+  const auto fields = fields_of(call);
+  call.reply.array(fields.size());
+  for (const Field& field : fields) call.reply.bulk(field.name);
+  return Next::kContinue;
+}
+
+Next hvals(Call& call) {
+  const auto fields = fields_of(call);
+  call.reply.array(fields.size());
+  for (const Field& field : fields) call.reply.bulk(field.value);
+  return Next::kContinue;
+}
+
+Next hlen(Call& call) {
+  call.reply.integer(static_cast<int64_t>(fields_of(call).size()));
+  return Next::kContinue;
+}
+
+Next hexists(Call& call) {
+  const auto fields = fields_of(call);
+  call.reply.integer(std::ranges::any_of(
+      fields, [&](const Field& field) { return equals_ignoring_case(field.name, call.words[2]); }));
   return Next::kContinue;
 }
 

@@ -1,0 +1,76 @@
+// What all sessions of a server share. Owned by the server.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "number_dispenser/base/clock.h"
+#include "number_dispenser/base/random.h"
+#include "number_dispenser/command/command.h"
+#include "number_dispenser/command/settings.h"
+#include "number_dispenser/dispenser/registry.h"
+#include "number_dispenser/net/loop.h"
+
+namespace number_dispenser {
+
+// What INFO and CONFIG GET say of the process. Fixed once the loops run.
+struct ServerFacts {
+  std::string version;
+  std::string executable;
+  std::string config_file;
+  std::string data_dir;
+  std::vector<std::string> addresses;
+  int tcp_port = 0;  // the first one, 0: none
+  unsigned threads = 1;
+  std::string run_id;  // 40 hexadecimal digits
+  uint64_t started_ns = 0;
+  uint64_t max_clients = 0;  // what the limit of open files allows
+};
+
+// How often each command ran. Written by one loop, read by any thread; reset() by any.
+class CommandStats {
+ public:
+  struct Row {
+    Counter calls, rejected, failed;
+    Counter timed_calls, timed_ns;  // of the calls that were timed
+  };
+
+  CommandStats() : rows_(all_commands().size()) {}
+  Row& of(const Command& command) { return rows_[index_of(command)]; }
+  const Row& of(const Command& command) const { return rows_[index_of(command)]; }
+
+  // `text`: an error reply without its "-".
+  void count_error(std::string_view text);
+  std::map<std::string, uint64_t> errors() const;
+  void reset();
+
+ private:
+  std::vector<Row> rows_;
+  mutable std::mutex mutex_;
+  std::map<std::string, uint64_t, std::less<>> errors_;
+};
+
+struct CommandContext {
+  Registry& registry;
+  const Clock& clock;
+  Settings& settings;
+  ServerFacts facts;
+  std::function<void()> stop;  // as SIGTERM does; any thread
+
+  struct PerLoop {
+    Registry::View* view = nullptr;
+    RandomSource* random = nullptr;
+    const LoopStats* stats = nullptr;
+    std::unique_ptr<CommandStats> commands = std::make_unique<CommandStats>();
+  };
+  std::vector<PerLoop> loops;
+  std::atomic<uint64_t> next_client_id{1};
+};
+
+}  // namespace number_dispenser

@@ -1,0 +1,243 @@
+// What the table says of itself: COMMAND and its subcommands, and every HELP.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ranges>
+#include <string>
+#include <vector>
+
+#include "handlers.h"
+#include "number_dispenser/command/client_session.h"
+#include "text.h"
+
+namespace number_dispenser::handlers {
+namespace {
+
+struct Named {
+  uint32_t bit;
+  std::string_view name;
+};
+
+constexpr Named kFlagNames[] = {
+    {kWrite, "write"},     {kReadOnly, "readonly"}, {kDenyOom, "denyoom"},
+    {kAdmin, "admin"},     {kNoScript, "noscript"}, {kLoading, "loading"},
+    {kStale, "stale"},     {kFast, "fast"},         {kNoAuth, "no_auth"},
+    {kNoMulti, "no_multi"}, {kAllowBusy, "allow_busy"},
+};
+
+constexpr Named kCategoryNames[] = {
+    {kKeyspace, "@keyspace"},     {kString, "@string"},           {kHash, "@hash"},
+    {kConnection, "@connection"}, {kTransaction, "@transaction"}, {kDangerous, "@dangerous"},
+};
+
+std::vector<std::string_view> flags_of(const Command& row) {
+  std::vector<std::string_view> names;
+  for (const auto& [bit, name] : kFlagNames)
+    if ((row.flags & bit) != 0) names.push_back(name);
+  return names;
+}
+
+std::vector<std::string_view> categories_of(const Command& row) {
+  std::vector<std::string_view> names;
+  for (const auto& [bit, name] : kCategoryNames)
+    if ((row.categories & bit) != 0) names.push_back(name);
+  if ((row.flags & kWrite) != 0) names.push_back("@write");
+  if ((row.flags & kReadOnly) != 0) names.push_back("@read");
+  if ((row.flags & kAdmin) != 0 || (row.categories & kAdminOnly) != 0) {
+    names.push_back("@admin");
+    names.push_back("@dangerous");
+  }
+  names.push_back((row.flags & kFast) != 0 ? "@fast" : "@slow");
+  return names;
+}
+
+void write_set(Call& call, const std::vector<std::string_view>& names) {
+  call.reply.set(names.size());
+  for (const std::string_view name : names) call.reply.simple(name);
+}
+
+// The key positions once more, in the shape that Redis 7 added: one range from a fixed word on.
+void write_key_specs(Call& call, const Command& row) {
+  ReplyWriter& reply = call.reply;
+  if (row.keys.first == 0) return reply.array(0);
+  reply.array(1);
+  reply.map(3);
+  reply.bulk("flags");
+  std::vector<std::string_view> uses;
+  for (const auto use : std::views::split(row.keys.use, ' '))
+    uses.emplace_back(use.begin(), use.end());
+  write_set(call, uses);
+  reply.bulk("begin_search");
+  reply.map(2);
+  reply.bulk("type");
+  reply.bulk("index");
+  reply.bulk("spec");
+  reply.map(1);
+  reply.bulk("index");
+  reply.integer(row.keys.first);
+  reply.bulk("find_keys");
+  reply.map(2);
+  reply.bulk("type");
+  reply.bulk("range");
+  reply.bulk("spec");
+  reply.map(3);
+  reply.bulk("lastkey");
+  reply.integer(row.keys.last < 0 ? row.keys.last : row.keys.last - row.keys.first);
+  reply.bulk("keystep");
+  reply.integer(row.keys.step);
+  reply.bulk("limit");
+  reply.integer(0);
+}
+
+void write_row(Call& call, const Command& row) {
+  ReplyWriter& reply = call.reply;
+  reply.array(10);
+  reply.bulk(row.name);
+  reply.integer(row.arity);
+  write_set(call, flags_of(row));
+  reply.integer(row.keys.first);
+  reply.integer(row.keys.last);
+  reply.integer(row.keys.step);
+  write_set(call, categories_of(row));
+  reply.array(0);  // tips
+  write_key_specs(call, row);
+  const auto children = subcommands_of(row);
+  reply.array(children.size());
+  for (const Command& child : children) write_row(call, child);
+}
+
+// The row of a name as clients write it: "client|id" for a subcommand.
+const Command* row_named(std::string_view name) {
+  const size_t bar = name.find('|');
+  if (bar == std::string_view::npos) return find_command(name);
+  const std::string_view words[] = {name.substr(0, bar), name.substr(bar + 1)};
+  const Command* row = resolve_command(words);
+  return row != nullptr && row->name.size() == name.size() ? row : nullptr;
+}
+
+bool is_top_level(const Command& row) { return row.name.find('|') == std::string_view::npos; }
+
+std::vector<const Command*> top_level_rows() {
+  std::vector<const Command*> rows;
+  for (const Command& row : all_commands())
+    if (is_top_level(row)) rows.push_back(&row);
+  return rows;
+}
+
+void write_docs(Call& call, const Command& row) {
+  ReplyWriter& reply = call.reply;
+  const auto children = subcommands_of(row);
+  reply.bulk(row.name);
+  reply.map(children.empty() ? 3 : 4);
+  reply.bulk("summary");
+  reply.bulk(row.summary);
+  reply.bulk("since");
+  reply.bulk(row.since);
+  reply.bulk("group");
+  reply.bulk(row.group);
+  if (children.empty()) return;
+  reply.bulk("subcommands");
+  reply.map(children.size());
+  for (const Command& child : children) write_docs(call, child);
+}
+
+}  // namespace
+
+Next command(Call& call) {
+  const auto rows = top_level_rows();
+  call.reply.array(rows.size());
+  for (const Command* row : rows) write_row(call, *row);
+  return Next::kContinue;
+}
+
+Next command_count(Call& call) {
+  call.reply.integer(static_cast<int64_t>(top_level_rows().size()));
+  return Next::kContinue;
+}
+
+Next command_info(Call& call) {
+  if (call.words.size() == 2) return command(call);
+  const auto names = call.words.subspan(2);
+  call.reply.array(names.size());
+  for (const std::string_view name : names) {
+    if (const Command* row = row_named(name))
+      write_row(call, *row);
+    else
+      call.reply.null();
+  }
+  return Next::kContinue;
+}
+
+Next command_docs(Call& call) {
+  std::vector<const Command*> rows;
+  for (const std::string_view name : call.words.subspan(2))
+    if (const Command* row = row_named(name)) rows.push_back(row);
+  if (call.words.size() == 2) rows = top_level_rows();
+  call.reply.map(rows.size());
+  for (const Command* row : rows) write_docs(call, *row);
+  return Next::kContinue;
+}
+
+Next command_list(Call& call) {
+  const auto words = call.words.subspan(2);
+  std::string_view pattern = "*";
+  std::string category;
+  bool none = false;
+  if (!words.empty()) {
+    if (words.size() != 3 || !equals_ignoring_case(words[0], "filterby"))
+      return error(call, "ERR syntax error");
+    if (equals_ignoring_case(words[1], "pattern")) {
+      pattern = words[2];
+    } else if (equals_ignoring_case(words[1], "aclcat")) {
+      category = "@" + lower_case(words[2]);
+    } else if (equals_ignoring_case(words[1], "module")) {
+      none = true;
+    } else {
+      return error(call, "ERR syntax error");
+    }
+  }
+  std::vector<std::string_view> names;
+  for (const Command& row : all_commands()) {
+    const auto categories = categories_of(row);
+    if (!none && glob_matches(pattern, row.name) &&
+        (category.empty() || std::ranges::find(categories, category) != categories.end()))
+      names.push_back(row.name);
+  }
+  call.reply.array(names.size());
+  for (const std::string_view name : names) call.reply.bulk(name);
+  return Next::kContinue;
+}
+
+Next command_getkeys(Call& call) {
+  const auto request = call.words.subspan(2);
+  const Command* row = resolve_command(request);
+  if (row == nullptr) return error(call, "ERR Invalid command specified");
+  const auto words = static_cast<int>(request.size());
+  if (row->arity >= 0 ? words != row->arity : words < -row->arity)
+    return error(call, "ERR Invalid number of arguments specified for command");
+  if (row->keys.first == 0) return error(call, "ERR The command has no key arguments");
+  const int last = row->keys.last < 0 ? words + row->keys.last : row->keys.last;
+  call.reply.array(static_cast<size_t>((last - row->keys.first) / row->keys.step + 1));
+  for (int at = row->keys.first; at <= last; at += row->keys.step)
+    call.reply.bulk(request[static_cast<size_t>(at)]);
+  return Next::kContinue;
+}
+
+Next help(Call& call) {
+  const Command& container = *find_command(call.words[0]);
+  std::string name(container.name);
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::toupper(c); });
+  std::vector<std::string> lines{
+      fmt::format("{} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", name)};
+  for (const Command& child : subcommands_of(container)) {
+    std::string title(child.name.substr(container.name.size() + 1));
+    std::ranges::transform(title, title.begin(), [](unsigned char c) { return std::toupper(c); });
+    lines.push_back(child.syntax.empty() ? title : fmt::format("{} {}", title, child.syntax));
+    lines.push_back(fmt::format("    {}.", child.summary));
+  }
+  call.reply.array(lines.size());
+  for (const std::string& line : lines) call.reply.simple(line);
+  return Next::kContinue;
+}
+
+}  // namespace number_dispenser::handlers

@@ -1,0 +1,131 @@
+"""Where Redis 7.0 has a reply for a situation, ours is the same, byte for byte: one list of requests goes to
+Debian's redis-server and to this server. DIFFERENCES are the intended ones, each with its reason."""
+
+import concurrent.futures
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import time
+
+import pytest
+import requests as lists
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
+SERVER = os.environ.get("ND_SERVER", str(REPOSITORY / "build" / "number-dispenser"))
+REPLY_TIMEOUT_S = 0.25
+
+# (what the conversation must look like, why it differs)
+DIFFERENCES = [
+    (r"^hset( nosuchname){4}$", "SPEC: an odd count is an error that names the field and the accepted ones"),
+    (r"^command list filterby pattern hget", "ours are sorted"),
+    (r"^b'\*1048577", "our limit of arguments is 1024 * 1024, refused when announced"),
+]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(port):
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+    raise AssertionError(f"nothing listens on {port}")
+
+
+def start(command, port):
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(port)
+    return process
+
+
+@pytest.fixture(scope="module", params=["", "secret"], ids=["open", "locked"])
+def ports(request, tmp_path_factory):
+    """(redis's port, ours, whether a password is set)"""
+    password = request.param
+    redis_port, our_port = free_port(), free_port()
+    redis_dir, our_dir = tmp_path_factory.mktemp("redis"), tmp_path_factory.mktemp("ours")
+    redis = ["redis-server", "--port", str(redis_port), "--save", "", "--dir", str(redis_dir)]
+    ours = [SERVER, "--addr", f"127.0.0.1:{our_port}", "--data", str(our_dir), "--run", "/dev/shm"]
+    if password:
+        redis += ["--requirepass", password]
+        ours += ["--requirepass", password]
+    processes = [start(redis, redis_port), start(ours, our_port)]
+    yield redis_port, our_port, bool(password)
+    for process in processes:
+        process.terminate()
+        process.wait(10)
+
+
+def encode(request):
+    if isinstance(request[0], bytes):
+        return request[0]
+    words = [word.encode("latin-1") for word in request]
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words)
+
+
+def read_all(connection):
+    """What arrives until the server has been silent for a while, or closes (then with a mark)."""
+    connection.settimeout(REPLY_TIMEOUT_S)
+    got = b""
+    while True:
+        try:
+            part = connection.recv(65536)
+        except socket.timeout:
+            return got
+        except ConnectionResetError:
+            return got + b"<closed>"
+        if not part:
+            return got + b"<closed>"
+        got += part
+        connection.settimeout(0.03)
+
+
+def talk_to(port, conversation):
+    replies = []
+    with socket.create_connection(("127.0.0.1", port), 5) as connection:
+        for request in conversation:
+            try:
+                connection.sendall(encode(request))
+            except OSError:
+                pass
+            replies.append(read_all(connection))
+    return replies
+
+
+def as_text(conversation):
+    return " ; ".join(" ".join(map(str, request))[:120] for request in conversation)
+
+
+def is_intended(text):
+    return any(re.search(pattern, text, re.IGNORECASE) for pattern, _ in DIFFERENCES)
+
+
+def normalised(replies):
+    """Without what is each server's own: the client's number in HELLO."""
+    return [re.sub(rb"(\r\nid\r\n):\d+", rb"\1:N", reply) for reply in replies]
+
+
+def compare(ports, conversation):
+    """Nothing, or what differs."""
+    theirs, ours = (normalised(talk_to(port, conversation)) for port in ports)
+    if theirs == ours or is_intended(as_text(conversation)):
+        return None
+    return f"{as_text(conversation)}\n   redis {theirs}\n   ours  {ours}"
+
+
+def test_replies_are_those_of_redis(ports):
+    redis_port, our_port, locked = ports
+    conversations = lists.LOCKED if locked else lists.conversations()
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        found = pool.map(lambda talk: compare((redis_port, our_port), talk), conversations)
+        different = [text for text in found if text]
+    assert not different, f"{len(different)} of {len(conversations)}:\n" + "\n".join(different)
