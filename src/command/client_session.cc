@@ -165,13 +165,17 @@ Next ClientSession::execute_transaction(Call& call) {
     call.reply.error("EXECABORT Transaction discarded because of previous errors.");
     return Next::kContinue;
   }
+  const size_t reply_begin = call.sink.bytes().size();
   if (executed_ == 0) call.reply.array(queued_.size());
   for (; executed_ < queued_.size(); ++executed_) {
     const auto& [command, text] = queued_[executed_];
     const std::vector<std::string_view> words(text.begin(), text.end());
     Call inner{*this, words, call.sink, ReplyWriter(call.sink.bytes(), protocol)};
     // What has been run stays run; EXEC is tried again from here.
-    if (run(*command, inner) == Next::kRetry) return Next::kRetry;
+    if (run(*command, inner) == Next::kRetry) {
+      if (executed_ == 0) call.sink.bytes().truncate(reply_begin);
+      return Next::kRetry;
+    }
   }
   discard_transaction();
   return Next::kContinue;

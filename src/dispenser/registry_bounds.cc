@@ -91,7 +91,9 @@ void Registry::retract(uint32_t slot, uint64_t now_ns) {
     const uint64_t next = e.cell.next->load();
     // In memory first, written after (cell.h): from here on nothing leaves on the old bound.
     e.cell.raise_at.store(next);
-    if (e.state == State::kLive) e.cell.durable_bound.store(next);
+    // Never up: what was drawn past the durable bound is still held.
+    if (e.state == State::kLive)
+      e.cell.durable_bound.store(std::min(next, e.cell.durable_bound.load()));
   }
   const uint64_t exact = e.cell.next->load();
   write(slot, exact, exact, now_ns);

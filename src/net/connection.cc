@@ -19,6 +19,9 @@ constexpr size_t kHeldFull = 1024;
 constexpr uint64_t kSendPatienceNs = 60'000'000'000;
 constexpr uint64_t kLingerNs = 1'000'000'000;
 
+// An error that says nothing about the connection: try again.
+bool passes(int result) { return result == -EINTR || result == -EAGAIN; }
+
 }  // namespace
 
 Connection::Connection(Loop& loop, int fd) : loop_(loop), fd_(fd) {}
@@ -56,7 +59,8 @@ void Connection::on_receive(const Completion& completion) {
   } else if (completion.result == 0) {
     input_over_ = true;
     if (lingering_) abort();
-  } else if (completion.result != -ENOBUFS && completion.result != -ECANCELED) {
+  } else if (!passes(completion.result) && completion.result != -ENOBUFS &&
+             completion.result != -ECANCELED) {
     abort();
   }
   loop_.touch(*this);
@@ -125,7 +129,7 @@ void Connection::on_send(const Completion& completion) {
   if (completion.result >= 0) {
     loop_.stats().output_bytes.add(static_cast<uint64_t>(completion.result));
     sending_.consume(static_cast<size_t>(completion.result));
-  } else if (completion.result != -EINTR && completion.result != -EAGAIN) {
+  } else if (!passes(completion.result)) {
     abort();
   }
   loop_.touch(*this);

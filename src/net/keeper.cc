@@ -46,12 +46,19 @@ uint64_t Keeper::deadline_ns() const {
 }
 
 void Keeper::start_growth() {
+  // A process that was killed before it could say so has grown the file already.
+  if (storage_.size() >= state_.growth_bytes()) {
+    grown_ = true;
+    return;
+  }
   growing_ = true;
   storage_.start_growth(growth_, state_.growth_bytes());
 }
 
 void Keeper::on_flush(const Completion& completion) {
   flushing_ = false;
+  // After a failure elsewhere a flush that ends well proves nothing.
+  if (failed()) return;
   if (completion.result < 0) return fail(-completion.result);
   registry_.end_flush();
   ++progress_;

@@ -128,8 +128,10 @@ Result<std::unique_ptr<FileStorage>> FileStorage::open(const std::string& direct
     storage->created_ = true;
     storage->fd_ = Fd(::open(path, O_RDWR | O_CLOEXEC));
   }
+  storage->growth_fd_ = Fd(::open(path, O_RDWR | O_CLOEXEC));
   struct stat found {};
-  if (!storage->fd_.valid() || ::fstat(storage->fd_.get(), &found) != 0)
+  if (!storage->fd_.valid() || !storage->growth_fd_.valid() ||
+      ::fstat(storage->fd_.get(), &found) != 0)
     return io_error(fmt::format("cannot open {}", path), errno);
   if (!S_ISREG(found.st_mode))
     return fail(ExitStatus::kIoError, fmt::format("{} is not a regular file", path));
@@ -178,10 +180,10 @@ void FileStorage::start_growth(Operation& operation, uint64_t bytes) {
 void FileStorage::grow_on() {
   if (growth_written_ < growth_target_) {
     const uint64_t length = std::min<uint64_t>(kZeroBytes, growth_target_ - growth_written_);
-    ring_->write(growth_step_, fd_.get(), std::span(zeros).first(length), growth_written_);
+    ring_->write(growth_step_, growth_fd_.get(), std::span(zeros).first(length), growth_written_);
   } else {
     growth_flushing_ = true;
-    ring_->flush(growth_step_, fd_.get());
+    ring_->flush(growth_step_, growth_fd_.get());
   }
 }
 

@@ -81,7 +81,11 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
   if (found->header.clean == 0) file->touch_every_page();
   file->header_.clean = 0;
   file->write_header();
-  if (auto flushed = storage.flush_now(); !flushed) return std::unexpected(flushed.error());
+  if (auto flushed = storage.flush_now(); !flushed) {
+    // Made from records that the file may not hold: the next start must not believe them.
+    live.drop_current();
+    return std::unexpected(flushed.error());
+  }
   // Only now: a crash before this point starts again from the old epoch and its counters.
   live.drop_previous();
   return file;

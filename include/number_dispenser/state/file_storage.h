@@ -43,6 +43,9 @@ class FileStorage final : public Storage {
   std::string path_;
   Fd lock_;
   Fd fd_;
+  // Of its own: the kernel reports a failed write once to each open file, and a growth's flush would take it
+  // from a flush of the bounds that runs beside it.
+  Fd growth_fd_;
   std::byte* base_ = nullptr;
   uint64_t bytes_ = 0;
   bool created_ = false;
