@@ -1,0 +1,152 @@
+// The life of a definition: what is written in which flush, and who learns of it when.
+#include <algorithm>
+
+#include "registry_test.h"
+
+namespace number_dispenser {
+namespace {
+
+using testing_support::FakeStore;
+using testing_support::RegistryTest;
+using Lines = std::vector<std::string>;
+
+TEST_F(RegistryTest, LiveIsWrittenOnlyAfterThePendingDefinitionIsFlushed) {
+  const uint64_t change = define("a");
+  EXPECT_EQ(store.take_written(), Lines{"pending 0"});
+  ASSERT_TRUE(registry->begin_flush());
+  EXPECT_EQ(store.take_written(), Lines{}) << "LIVE in the flush of PENDING";
+  tick(*view);
+  EXPECT_FALSE(settled(change));
+  registry->end_flush();
+  EXPECT_TRUE(registry->has_work());
+  EXPECT_EQ(store.take_written(), Lines{});
+  ASSERT_TRUE(registry->begin_flush());
+  EXPECT_EQ(store.take_written(), Lines{"live 0"});
+  tick(*view);
+  EXPECT_FALSE(settled(change));
+  EXPECT_EQ(cell("a").durable_bound.load(), 0U);
+  registry->end_flush();
+  tick(*view);
+  EXPECT_TRUE(settled(change));
+}
+
+TEST_F(RegistryTest, ADeletedNamesRepliesWaitForTheTombstone) {
+  define("a");
+  settle();
+  Cell& a = cell("a");
+  const uint64_t held = draw(a);
+  const auto change = registry->remove(*view, "a");
+  EXPECT_EQ(change.outcome, Outcome::kDone);
+  EXPECT_EQ(view->find("a"), nullptr);
+  ASSERT_TRUE(registry->begin_flush());
+  EXPECT_LE(a.durable_bound.load(), held);
+  registry->end_flush();
+  EXPECT_EQ(a.durable_bound.load(), kNoLimit);
+  tick(*view);
+  EXPECT_TRUE(settled(change.change));
+}
+
+TEST_F(RegistryTest, ASlotIsUsedAgainOnlyAfterItsTombstoneIsDurableAndEveryLoopHasForgottenIt) {
+  auto other = registry->make_view();
+  define("a");
+  for (int ticks = 0; ticks < 3; ++ticks) {
+    tick(*other);
+    settle();
+  }
+  tick(*other);
+  store.take_written();
+  registry->remove(*view, "a");
+  const auto was_freed = [&] {
+    const Lines lines = store.take_written();
+    return std::ranges::count(lines, "free 0") > 0;
+  };
+  tick(*view);
+  tick(*other);
+  EXPECT_FALSE(was_freed()) << "before any flush";
+  ASSERT_TRUE(registry->begin_flush());
+  tick(*view);
+  tick(*other);
+  EXPECT_FALSE(was_freed()) << "while the tombstone is on its way";
+  registry->end_flush();
+  tick(*view);
+  EXPECT_FALSE(was_freed()) << "the other loop may still hold a reply of it";
+  tick(*other);
+  EXPECT_TRUE(was_freed());
+}
+
+TEST_F(RegistryTest, ADefinitionSettlesOnlyWhenEveryLoopHasAdoptedIt) {
+  auto other = registry->make_view();
+  const uint64_t change = define("a");
+  for (int ticks = 0; ticks < 3; ++ticks) {
+    tick(*view);
+    flush();
+  }
+  EXPECT_FALSE(settled(change));
+  EXPECT_EQ(other->find("a"), nullptr);
+  registry->adopt(*other);
+  EXPECT_NE(other->find("a"), nullptr);
+  EXPECT_FALSE(settled(change)) << "adopted, but its tick has not ended";
+  EXPECT_TRUE(registry->announce(*other));
+  EXPECT_TRUE(settled(change));
+}
+
+TEST_F(RegistryTest, ADeletionDuringTheCreationSettlesBoth) {
+  for (int flushes_before = 0; flushes_before < 3; ++flushes_before) {
+    const std::string name = "n" + std::to_string(flushes_before);
+    const uint64_t created = define(name);
+    for (int done = 0; done < flushes_before; ++done) flush();
+    if (flushes_before == 1) ASSERT_TRUE(registry->begin_flush());  // LIVE is on its way
+    const auto removed = registry->remove(*view, name);
+    if (flushes_before == 1) registry->end_flush();
+    settle();
+    EXPECT_TRUE(settled(created)) << flushes_before;
+    EXPECT_TRUE(settled(removed.change)) << flushes_before;
+    const Lines lines = store.take_written();
+    ASSERT_FALSE(lines.empty());
+    EXPECT_EQ(lines.back(), "free 0") << flushes_before;
+    EXPECT_EQ(registry->size(), 0U);
+  }
+}
+
+TEST_F(RegistryTest, TheSameDefinitionAgainSettlesWithTheFirst) {
+  const uint64_t first = define("a");
+  const auto again = registry->define(*view, "a", kCounting, std::nullopt);
+  EXPECT_EQ(again.outcome, Outcome::kDone);
+  EXPECT_GE(again.change, first);
+  flush();
+  tick(*view);
+  EXPECT_FALSE(settled(again.change));
+  settle();
+  EXPECT_TRUE(settled(again.change));
+}
+
+TEST_F(RegistryTest, AnotherDefinitionIsRefusedAndChangesNothing) {
+  define("a");
+  settle();
+  Definition other = kCounting;
+  other.step = 2;
+  EXPECT_EQ(registry->define(*view, "a", other, StrategyId::kMemory).outcome, Outcome::kDiffers);
+  EXPECT_EQ(registry->info("a")->definition, kCounting);
+  EXPECT_EQ(registry->info("a")->strategy, StrategyId::kElegantClose);
+  EXPECT_FALSE(registry->has_work());
+}
+
+TEST_F(RegistryTest, WithoutASlotADefinitionWaitsForGrowthOrIsRefused) {
+  FakeStore full(1);
+  Registry small(full, clock);
+  const auto v = small.make_view();
+  EXPECT_EQ(small.define(*v, "a", kCounting, std::nullopt).outcome, Outcome::kDone);
+  EXPECT_EQ(small.define(*v, "b", kCounting, std::nullopt).outcome, Outcome::kNoRoom);
+  small.refuse_new(true);
+  EXPECT_EQ(small.define(*v, "b", kCounting, std::nullopt).outcome, Outcome::kRefused);
+  EXPECT_EQ(small.size(), 1U);
+}
+
+TEST_F(RegistryTest, UnknownNamesAreNotFound) {
+  EXPECT_EQ(registry->switch_strategy("a", StrategyId::kMemory).outcome, Outcome::kNotFound);
+  EXPECT_EQ(registry->remove(*view, "a").outcome, Outcome::kNotFound);
+  EXPECT_EQ(registry->info("a"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace number_dispenser

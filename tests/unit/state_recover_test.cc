@@ -1,0 +1,40 @@
+// Where a dispenser goes on, from its record and its live counter.
+#include <gtest/gtest.h>
+
+#include "machine.h"
+#include "number_dispenser/state/scan.h"
+
+namespace number_dispenser {
+namespace {
+
+using testing_support::counting_from;
+
+TEST(Recover, TheBoundRulesWithoutALiveCounterAndTheDifferenceIsWaste) {
+  const BoundRecord record{200, 120, 5, StrategyId::kPreBase};
+  EXPECT_EQ(recover(counting_from(0), record, nullptr),
+            (BoundRecord{200, 200, 85, StrategyId::kPreBase}));
+}
+
+TEST(Recover, ALiveCounterIsExactUpToTheBound) {
+  const BoundRecord record{200, 120, 5, StrategyId::kPreBase};
+  const auto with = [&](uint64_t live) { return recover(counting_from(0), record, &live); };
+  EXPECT_EQ(with(150), (BoundRecord{150, 150, 5, StrategyId::kPreBase}));
+  EXPECT_EQ(with(120), (BoundRecord{120, 120, 5, StrategyId::kPreBase}));
+  EXPECT_EQ(with(200), (BoundRecord{200, 200, 5, StrategyId::kPreBase}));
+  EXPECT_EQ(with(900), (BoundRecord{200, 200, 5, StrategyId::kPreBase})) << "700 never left";
+  EXPECT_EQ(with(119), (BoundRecord{200, 200, 85, StrategyId::kPreBase})) << "it cannot be ours";
+}
+
+TEST(Recover, MemoryStartsAnewAndRandomKeepsItsStatistics) {
+  const uint64_t live = 500;
+  EXPECT_EQ(recover(counting_from(0), {200, 120, 5, StrategyId::kMemory}, &live),
+            (BoundRecord{0, 0, 0, StrategyId::kMemory}));
+  const Definition random{Kind::kRandom, 3, 0, 0};
+  EXPECT_EQ(recover(random, {200, 200, 0, StrategyId::kPreBase}, &live),
+            (BoundRecord{500, 500, 0, StrategyId::kPreBase}));
+  EXPECT_EQ(recover(random, {200, 200, 0, StrategyId::kPreBase}, nullptr),
+            (BoundRecord{200, 200, 0, StrategyId::kPreBase}));
+}
+
+}  // namespace
+}  // namespace number_dispenser
