@@ -1,0 +1,164 @@
+"""redis-cli: with arguments, from a pipe, in RESP3, and on a terminal."""
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import termios
+import time
+
+import pytest
+
+from harness.resp import Status, encode
+from harness.waiting import TIMEOUT_S
+
+
+def cli(server, *arguments, data=None):
+    """What redis-cli prints; formatted as on a terminal with --no-raw."""
+    done = subprocess.run(
+        ["redis-cli", "-p", str(server.port), *map(str, arguments)],
+        input=data,
+        stdin=None if data is not None else subprocess.DEVNULL,
+        capture_output=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    return (done.stdout + done.stderr).decode()
+
+
+def test_commands_as_arguments(shared, name):
+    assert cli(shared, "HSET", name, "type", 2, "length", 5, "starting", 42) == "3\n"
+    assert cli(shared, "GET", name) == "00042\n"
+    assert cli(shared, "--no-raw", "GET", name) == '"00043"\n'
+    assert "generated:2\n" in cli(shared, "INFO", name).replace("\r", "")
+    assert cli(shared, "EXISTS", name) == "1\n"
+    assert cli(shared, "DEL", name) == "1\n"
+    assert cli(shared, "--no-raw", "DEL", name) == "(integer) 0\n"
+    assert cli(shared, "GET", name).strip() == "ERR dispenser not found"
+    assert cli(shared, "PING") == "PONG\n"
+    assert cli(shared, "ECHO", "two words") == "two words\n"
+
+
+def test_resp3(shared, name):
+    assert cli(shared, "-3", "HSET", name, "type", 3) == "1\n"
+    assert cli(shared, "-3", "--no-raw", "GET", name) == '"0"\n'
+    assert "generated:1" in cli(shared, "-3", "INFO", name)
+    assert '1# "server" =>' in cli(shared, "-3", "--no-raw", "HELLO", 3)
+
+
+def test_database_zero_only(shared):
+    assert cli(shared, "-n", 0, "PING") == "PONG\n"
+    assert "DB index is out of range" in cli(shared, "-n", 3, "PING")
+
+
+def test_repeated(shared, name):
+    cli(shared, "HSET", name, "type", 3)
+    assert cli(shared, "-r", 5, "GET", name) == "0\n1\n2\n3\n4\n"
+
+
+def test_commands_from_a_pipe(shared, name):
+    lines = f"HSET {name} type 3\nGET {name}\nGET {name}\n"
+    assert cli(shared, data=lines.encode()).split() == ["1", "0", "1"]
+
+
+def test_mass_insertion(shared, name):
+    data = b"".join(encode("HSET", f"{name}-{number}", "type", 3) for number in range(1000))
+    assert "errors: 0, replies: 1000" in cli(shared, "--pipe", data=data)
+    with shared.connect() as client:
+        assert client.command("EXISTS", *[f"{name}-{number}" for number in range(1000)]) == 1000
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        (("COMMAND", "COUNT"), None),
+        (("COMMAND", "INFO", "get"), "get"),
+        (("COMMAND", "DOCS", "hset"), "summary"),
+        (("CONFIG", "GET", "save"), "save"),
+        (("CONFIG", "GET", "appendonly"), "appendonly"),
+        (("CLIENT", "SETNAME", "me"), "OK"),
+        (("CLIENT", "SETINFO", "LIB-NAME", "x"), "OK"),
+        (("CLIENT", "ID"), None),
+        (("HELLO", "2"), "standalone"),
+        (("SELECT", "0"), "OK"),
+        (("QUIT",), "OK"),
+    ],
+)
+def test_what_clients_ask(shared, arguments, expected):
+    output = cli(shared, *arguments)
+    assert "ERR" not in output, output
+    if expected is None:
+        assert int(output) > 0
+    else:
+        assert expected in output.splitlines()
+
+
+def test_every_command_of_the_table_is_described(shared):
+    with shared.connect() as client:
+        table = {row[0]: row for row in client.command("COMMAND")}
+        assert {b"hset", b"get", b"info", b"del", b"ping"} <= set(table)
+        assert client.command("COMMAND", "COUNT") == len(table)
+        assert table[b"get"][1] == 2
+        docs = client.command("COMMAND", "DOCS")
+        assert set(docs[::2]) == set(table)
+        assert client.command("COMMAND", "INFO", "get", "no-such") == [table[b"get"], None]
+
+
+class Terminal:
+    """redis-cli on a terminal of its own."""
+
+    def __init__(self, server, *arguments):
+        self.seen = b""
+        environment = os.environ | {"TERM": "xterm", "HOME": str(server.home)}
+        self.pid, self.master = pty.fork()
+        if self.pid == 0:
+            # With a width redis-cli need not ask the terminal for it.
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
+            os.execvpe("redis-cli", ["redis-cli", "-p", str(server.port), *arguments], environment)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.master)  # The terminal hangs up, which ends redis-cli.
+        os.waitpid(self.pid, 0)
+
+    def type(self, line):
+        os.write(self.master, line.encode() + b"\r")
+
+    def expect(self, text):
+        """Waits until the text is shown after what was expected before."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while text not in self.seen:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0 or not select.select([self.master], [], [], remaining)[0]:
+                raise AssertionError(f"{text!r} is not in {self.seen!r}")
+            try:
+                self.seen += os.read(self.master, 4096)
+            except OSError as error:
+                raise AssertionError(f"ended before {text!r}: {self.seen!r}") from error
+        self.seen = self.seen[self.seen.index(text) + len(text) :]
+
+
+@pytest.mark.parametrize("arguments", [(), ("-3",)], ids=["RESP2", "RESP3"])
+def test_on_a_terminal(shared, name, arguments):
+    prompt = f"127.0.0.1:{shared.port}> ".encode()
+    with Terminal(shared, *arguments) as terminal:
+        terminal.expect(prompt)
+        terminal.type(f"hset {name} type 2 length 4 starting 7")
+        terminal.expect(b"(integer) 3")
+        terminal.expect(prompt)
+        terminal.type(f"get {name}")
+        terminal.expect(b'"0007"')
+        terminal.type(f"info {name}")
+        terminal.expect(b"generated:1")
+        terminal.type("get no-such")
+        terminal.expect(b"(error) ERR dispenser not found")
+        terminal.type("help hset")
+        terminal.expect(b"HSET")
+        terminal.type("echo done")
+        terminal.expect(b'"done"')
+    with shared.connect() as client:
+        assert client.command("PING") == Status(b"PONG")
