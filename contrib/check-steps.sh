@@ -1,0 +1,226 @@
+# shellcheck shell=bash
+# The steps of contrib/check, in order. Sourced by it. A step runs in a shell of its own, in the top folder of the
+# repository, with `set -e`, and without input. It may use $mode, $scratch and $tally.
+# shellcheck disable=SC2154  # which are set where this is sourced
+
+# shellcheck disable=SC2034  # used by contrib/check
+{
+  quick_steps=(format scripts style build unit readme)
+  all_steps=(
+    format scripts style build unit sim clang-tidy readme e2e redis faults ops benchmarks
+    asan-build asan-unit asan-sim asan-e2e tsan-build tsan-unit tsan-e2e fuzz
+  )
+  long_steps=("${all_steps[@]}" powercut)
+}
+
+# Not every version of the tree has every suite.
+# shellcheck disable=SC2034
+declare -A needs=(
+  [sim]=tests/sim [asan-sim]=tests/sim [redis]=tests/redis [faults]=tests/faults
+  [powercut]=tests/powercut
+)
+
+check_packages=(
+  bash-completion btrfs-progs clang-19 clang-format clang-tidy-19 e2fsprogs fish fuse3
+  golang-github-gomodule-redigo-dev golang-go libclang-rt-19-dev libfuse3-dev man-db mandoc mount procps
+  python3 python3-pytest python3-redis python3-seccomp python3-yaml redis-tools shellcheck systemd
+  util-linux xfsprogs zsh
+)
+
+# Node's package manager may come from elsewhere, and then Debian's package would conflict with it.
+install_check_packages() {
+  local packages=("${build_packages[@]}" "${check_packages[@]}")
+  command -v npm > /dev/null || packages+=(nodejs npm)
+  install_packages "${packages[@]}"
+  install_redis_server
+}
+
+# bench/compare needs the program, nobody its service: it is neither started nor enabled, unless it was there before.
+install_redis_server() {
+  [[ -n $(missing_packages redis-server) ]] || return 0
+  local policy=/usr/sbin/policy-rc.d kept=
+  if [[ -e $policy ]]; then
+    kept=$policy.kept-by-number-dispenser
+    as_root mv "$policy" "$kept"
+  fi
+  printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" > /dev/null
+  as_root chmod 755 "$policy"
+  local status=0
+  (install_packages redis-server) || status=$?
+  as_root rm -f "$policy"
+  [[ -z $kept ]] || as_root mv "$kept" "$policy"
+  if [[ $status == 0 ]] && command -v systemctl > /dev/null; then
+    as_root systemctl disable redis-server || say "redis-server's service stays enabled"
+  fi
+  return "$status"
+}
+
+# --- runners -----------------------------------------------------------------------------------------
+
+results=contrib/check-results.py
+
+# run_pytest SECONDS ARGUMENT...
+run_pytest() {
+  local seconds=$1 report=$scratch/pytest.xml status=0
+  shift
+  rm -f "$report"
+  timeout --kill-after=10 "$seconds" /usr/bin/python3 -m pytest -q -rs --durations=5 \
+    -p no:cacheprovider --junitxml "$report" "$@" || status=$?
+  [[ ! -s $report ]] || "$results" pytest "$report" > "$tally"
+  return "$status"
+}
+
+# run_meson_tests DIRECTORY ARGUMENT...: builds what the tests need and runs them.
+run_meson_tests() {
+  local directory=$1 status=0
+  shift
+  # A program that crashes would leave the reports of the run before.
+  rm -f "$directory"/*.xml "$directory"/meson-logs/testlog.json
+  "${as_owner[@]}" meson test -C "$directory" --print-errorlogs "$@" || status=$?
+  [[ ! -s $directory/meson-logs/testlog.json ]] || "$results" meson "$directory" > "$tally"
+  return "$status"
+}
+
+# --- the steps ---------------------------------------------------------------------------------------
+
+own_files() {
+  find . \( -name 'build*' -o -name .git -o -name node_modules \) -prune -o -type f "$@" -print
+}
+
+step_format() {
+  own_files \( -name '*.cc' -o -name '*.h' \) | xargs clang-format --dry-run -Werror
+}
+
+step_scripts() {
+  own_files -size -200k | xargs awk 'FNR == 1 && /^#!\/bin\/(ba)?sh|^# shellcheck shell=/ { print FILENAME }' |
+    xargs shellcheck --external-sources
+}
+
+step_style() { run_pytest 120 tests/tidy/test_style.py; }
+
+# build_release [TARGET]...: everything, or only what a step needs.
+build_release() {
+  configure build --buildtype=release -Dwerror=true
+  build build "$@"
+  export ND_BUILD=$repository/build ND_SERVER=$repository/build/number-dispenser
+}
+
+step_build() { build_release; }
+
+step_unit() {
+  build_release number-dispenser
+  run_meson_tests build --timeout-multiplier 3 --suite unit
+}
+
+# The deterministic simulator and the exhaustive model.
+step_sim() {
+  build_release number-dispenser
+  run_meson_tests build --timeout-multiplier 3 --no-suite unit
+  [[ $mode != long ]] || build/tests/sim/nd-sim --seconds 900
+}
+
+step_clang_tidy() {
+  build_release
+  "${as_owner[@]}" /usr/bin/python3 tests/tidy/run_clang_tidy.py build build-check/tidy
+}
+
+step_readme() {
+  build_release number-dispenser
+  run_pytest 300 tests/tidy/test_readme.py tests/tidy/test_quickstart.py
+}
+
+step_e2e() {
+  build_release number-dispenser
+  if [[ $mode == long ]]; then
+    export ND_LONG=1 ND_ROUNDS=200
+  fi
+  run_pytest 3600 tests/e2e
+}
+
+# The same requests to Debian's redis-server and to this one.
+step_redis() {
+  build_release number-dispenser
+  run_pytest 600 tests/redis
+}
+
+# Disks that fail or fill up.
+step_faults() {
+  build_release number-dispenser
+  run_pytest 1800 tests/faults
+}
+
+# Virtual machines whose power is cut.
+step_powercut() {
+  build_release number-dispenser
+  tests/powercut/run --cuts 20
+}
+
+step_ops() {
+  build_release number-dispenser
+  run_pytest 900 tests/ops
+}
+
+# That they run, not how fast: a shared machine says nothing about that.
+step_benchmarks() {
+  build_release
+  local program
+  for program in build/bench/*-bench; do
+    "$program" --benchmark_min_time=0.001
+  done
+}
+
+# build_sanitized NAME SANITIZERS: enough optimisation to be quick, enough left to read a report.
+build_sanitized() {
+  local directory=build-check/$1
+  configure "$directory" --buildtype=plain -Doptimization=1 "-Db_sanitize=$2" -Db_lundef=false \
+    -Dbenchmarks=disabled -Dcpp_args='-g1 -fno-omit-frame-pointer -fno-sanitize-recover=all'
+  build "$directory" number-dispenser
+  export ND_BUILD=$repository/$directory
+  export ND_SERVER=$ND_BUILD/number-dispenser ND_PATIENCE=4 ND_MANY=20000 ND_ROUNDS=4
+  export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
+  export UBSAN_OPTIONS=print_stacktrace=1
+  export TSAN_OPTIONS=second_deadlock_stack=1:halt_on_error=1
+}
+build_asan() { build_sanitized asan address,undefined; }
+build_tsan() { build_sanitized tsan thread; }
+
+step_asan_build() { build_asan; }
+step_tsan_build() { build_tsan; }
+
+step_asan_unit() {
+  build_asan
+  run_meson_tests "$ND_BUILD" --timeout-multiplier 8 --suite unit
+}
+
+step_asan_sim() {
+  build_asan
+  build "$ND_BUILD" tests/sim/nd-sim
+  "$ND_BUILD/tests/sim/nd-sim" --seeds 300
+}
+
+step_asan_e2e() {
+  build_asan
+  run_pytest 1800 tests/e2e
+}
+
+# The tests of what several threads share.
+step_tsan_unit() {
+  build_tsan
+  local tests
+  mapfile -t tests < <("$results" threaded "$ND_BUILD")
+  ((${#tests[@]})) || die "no test starts a thread"
+  run_meson_tests "$ND_BUILD" --timeout-multiplier 10 "${tests[@]}"
+}
+
+step_tsan_e2e() {
+  build_tsan
+  run_pytest 900 tests/e2e/test_threads.py
+}
+
+step_fuzz() {
+  local seconds=10
+  [[ $mode != long ]] || seconds=60
+  contrib/fuzz "$seconds" | tee "$scratch/fuzz"
+  awk '/^fuzz: .* ok$/ { ok++ } /^fuzz: .* FAILED$/ { bad++ } END { print ok + 0, bad + 0, 0 }' \
+    "$scratch/fuzz" > "$tally"
+}
