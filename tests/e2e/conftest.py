@@ -3,6 +3,7 @@
 import itertools
 import os
 import random
+import signal
 
 import pytest
 
@@ -12,6 +13,8 @@ _names = itertools.count()
 
 
 def pytest_configure(config):
+    # Ended from outside, the fixtures still end their servers and remove their folders.
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("SIGTERM", returncode=143))
     config.addinivalue_line("markers", "long: minutes, not seconds; runs only with ND_LONG=1")
 
 

@@ -132,6 +132,25 @@ def test_a_rotten_bound_is_repaired_so_that_the_other_copy_may_rot(filled, copy)
     assert_promise_holds(filled)
 
 
+@pytest.mark.parametrize("copy", [0, 1])
+def test_of_two_good_bounds_the_larger_one_rules(filled, copy):
+    """A crash between the writes of the two copies leaves an older one beside the newer one."""
+    filled.start()
+    slots = [filled.file.slot_of(strategy) for strategy in DURABLE]
+    old = {slot: filled.file.bound(slot, copy) for slot in slots}
+    with filled.connect() as client:
+        for ledger in filled.ledgers:
+            ledger.draw(client, 3000)
+    filled.kill9()
+    for path in filled.run.iterdir():
+        path.unlink()
+    for slot in slots:
+        assert filled.file.bound(slot, copy) != old[slot]
+        filled.file.write(bound_offset(slot, copy), old[slot])
+    filled.start()
+    assert_promise_holds(filled)
+
+
 def test_two_rotten_bounds_are_refused_with_slot_offset_and_remedy(filled):
     slot = filled.file.slot_of("pre-checkpoint")
     for copy in (0, 1):

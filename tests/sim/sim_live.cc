@@ -23,9 +23,7 @@ std::span<const std::byte> SimLive::open_previous(const layout::FileId& id, uint
 }
 
 bool SimLive::newer_exists(const layout::FileId& id, uint64_t epoch) {
-  told_of_newer_ = std::ranges::any_of(files_, [&](const File& file) {
-    return file.named && file.id == id && file.epoch > epoch;
-  });
+  told_of_newer_ = !files_.empty() && files_.front().id == id && holds_newer(epoch);
   return told_of_newer_;
 }
 
@@ -61,6 +59,7 @@ void SimLive::drop_current() {
 }
 
 void SimLive::end_process() {
+  told_of_newer_ = false;
   plain_.reset();
   epoch_ = 0;
 }
@@ -72,6 +71,11 @@ void SimLive::end_machine() {
 
 bool SimLive::holds(uint64_t epoch) const {
   return std::ranges::find(files_, epoch, &File::epoch) != files_.end();
+}
+
+bool SimLive::holds_newer(uint64_t epoch) const {
+  return std::ranges::any_of(files_,
+                             [&](const File& file) { return file.named && file.epoch > epoch; });
 }
 
 const SimLive::File* SimLive::current() const {

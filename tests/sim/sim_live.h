@@ -25,10 +25,11 @@ class SimLive final : public LiveMemory {
   void end_process();
   void end_machine();
 
-  // The start found that the state file is older than the counters.
+  // The last start asked whether the counters are newer than the state file, and was told that they are.
   bool told_of_newer() const { return told_of_newer_; }
-  // The counters that this epoch left are there.
+  // The counters that this epoch left are there, or those of a later one.
   bool holds(uint64_t epoch) const;
+  bool holds_newer(uint64_t epoch) const;
 
   std::vector<std::byte> copy_current() const;
   void restore_current(std::span<const std::byte> bytes);

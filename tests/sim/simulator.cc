@@ -48,7 +48,9 @@ void Simulator::choose_profile() {
   constexpr uint64_t kFirst[] = {0, 1, 1, 1, 8, 16};
   const uint64_t extents = kFirst[rng.below(std::size(kFirst))];
   if (extents == 1 && rng.chance(700)) faults_.no_room = 1000;
-  disk_.put(fresh_state(rng, extents));
+  // Often all but the last slots are taken.
+  const auto taken = extents != 1 || rng.coin() ? 0 : layout::kSlotsPerExtent - rng.between(0, 8);
+  disk_.put(fresh_state(rng, extents, static_cast<uint32_t>(taken)));
 
   const auto count = static_cast<unsigned>(rng.between(1, 7));
   for (unsigned id = 0; id < count; ++id) {
@@ -145,7 +147,14 @@ bool Simulator::start(bool may_die) {
   const auto started = server_->start();
   world_.trace("start: {}", started ? fmt::format("epoch {}", server_->epoch())
                                     : started.error().message);
-  if (started) return true;
+  if (std::exchange(expects_warning_, false) && !live_.told_of_newer())
+    world_.violate("the start did not ask whether the state file is older than the run before");
+  if (started) {
+    if (server_->epoch() <= last_epoch_)
+      world_.violate("epoch {} starts after epoch {}", server_->epoch(), last_epoch_);
+    last_epoch_ = server_->epoch();
+    return !over();
+  }
   if (world_.death == Death::kNone && started.error().message != "flush failed")
     world_.violate("the server does not start: {}", started.error().message);
   // The counters of a start whose flush failed are not believed: as after a power cut.
@@ -311,6 +320,8 @@ void Simulator::maybe_restore() {
       bounds.emplace(tenant.name, tenant.record.bound);
   disk_.put(old_copy_);
   old_copy_.clear();
+  last_epoch_ = found->header.epoch;
+  expects_warning_ = live_.holds_newer(last_epoch_);
   oracle_.restored(std::move(bounds));
 }
 

@@ -59,6 +59,8 @@ class Simulator {
   std::vector<std::unique_ptr<Client>> clients_;
   std::unique_ptr<SimServer> server_;
   std::vector<std::byte> old_copy_;
+  uint64_t last_epoch_ = 0;
+  bool expects_warning_ = false;  // the file was restored, and its next start can tell
   bool counters_lost_ = false;  // this process's live counters will not outlive it
   Totals totals_;
 };

@@ -4,9 +4,9 @@
 namespace number_dispenser {
 namespace {
 
-using testing_support::RegistryTest;
+class RegistryBoundsTest : public testing_support::RegistryTest {};
 
-TEST_F(RegistryTest, NoNumberLeavesBeforeTheDefinitionIsDurableUnderAnyStrategy) {
+TEST_F(RegistryBoundsTest, NoNumberLeavesBeforeTheDefinitionIsDurableUnderAnyStrategy) {
   for (const Strategy& strategy : kStrategies) {
     const std::string name(strategy.name);
     define(name, strategy.id);
@@ -19,7 +19,7 @@ TEST_F(RegistryTest, NoNumberLeavesBeforeTheDefinitionIsDurableUnderAnyStrategy)
   }
 }
 
-TEST_F(RegistryTest, TheBoundMovesOnlyWhenItsFlushHasEnded) {
+TEST_F(RegistryBoundsTest, TheBoundMovesOnlyWhenItsFlushHasEnded) {
   define("a");
   settle();
   draw(cell("a"));
@@ -37,7 +37,7 @@ TEST_F(RegistryTest, TheBoundMovesOnlyWhenItsFlushHasEnded) {
 }
 
 // cell.h: a loop may draw at the very moment at which a retraction is written.
-TEST_F(RegistryTest, ARetractionLetsNoNumberLeaveThatItsRecordDoesNotCover) {
+TEST_F(RegistryBoundsTest, ARetractionLetsNoNumberLeaveThatItsRecordDoesNotCover) {
   define("a", StrategyId::kPreBase);
   settle();
   for (int batch = 0; batch < 20; ++batch) {
@@ -63,7 +63,7 @@ TEST_F(RegistryTest, ARetractionLetsNoNumberLeaveThatItsRecordDoesNotCover) {
   EXPECT_EQ(a.durable_bound.load(), store.records[0].bound);
 }
 
-TEST_F(RegistryTest, ARetractionLetsNoHeldNumberGoBeforeItsFlushHasEnded) {
+TEST_F(RegistryBoundsTest, ARetractionLetsNoHeldNumberGoBeforeItsFlushHasEnded) {
   define("a");
   settle();
   Cell& a = cell("a");
@@ -75,7 +75,7 @@ TEST_F(RegistryTest, ARetractionLetsNoHeldNumberGoBeforeItsFlushHasEnded) {
   EXPECT_EQ(a.durable_bound.load(), 5U);
 }
 
-TEST_F(RegistryTest, AnIdleBoundGoesBackAfterTwoQuietSweepsAndNotBefore) {
+TEST_F(RegistryBoundsTest, AnIdleBoundGoesBackAfterTwoQuietSweepsAndNotBefore) {
   define("a", StrategyId::kPreCheckpoint);
   settle();
   for (int batch = 0; batch < 20; ++batch) {
@@ -98,7 +98,7 @@ TEST_F(RegistryTest, AnIdleBoundGoesBackAfterTwoQuietSweepsAndNotBefore) {
   EXPECT_FALSE(registry->sweeping());
 }
 
-TEST_F(RegistryTest, PreBaseKeepsItsBoundWhenIdle) {
+TEST_F(RegistryBoundsTest, PreBaseKeepsItsBoundWhenIdle) {
   define("a", StrategyId::kPreBase);
   settle();
   for (int number = 0; number < 100; ++number) {
@@ -108,6 +108,20 @@ TEST_F(RegistryTest, PreBaseKeepsItsBoundWhenIdle) {
   }
   EXPECT_GT(store.records[0].bound, 100U);
   EXPECT_FALSE(registry->sweeping());
+}
+
+TEST_F(RegistryBoundsTest, ABoundNeverPassesTheLastNumber) {
+  constexpr Definition kHundred{Kind::kFixedLength, 2, 0, 1};
+  registry->define(*view, "a", kHundred, StrategyId::kPreBase);
+  settle();
+  for (int number = 0; number < 100; ++number) {
+    draw(cell("a"));
+    clock.advance_ms(1);
+    flush();
+    ASSERT_LE(store.records[0].bound, 100U);
+  }
+  EXPECT_EQ(store.records[0].bound, 100U);
+  EXPECT_EQ(cell("a").draw(1), std::nullopt);
 }
 
 }  // namespace

@@ -1,6 +1,9 @@
 // Where a dispenser goes on, from its record and its live counter.
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <span>
+
 #include "machine.h"
 #include "number_dispenser/state/scan.h"
 
@@ -34,6 +37,23 @@ TEST(Recover, MemoryStartsAnewAndRandomKeepsItsStatistics) {
             (BoundRecord{500, 500, 0, StrategyId::kPreBase}));
   EXPECT_EQ(recover(random, {200, 200, 0, StrategyId::kPreBase}, nullptr),
             (BoundRecord{200, 200, 0, StrategyId::kPreBase}));
+}
+
+TEST(FindLive, ACounterBelongsToItsTenantAndItsSlot) {
+  struct {
+    layout::LiveHeader header{};
+    layout::LiveSlot slots[2] = {{.next = 5, .generation = 1}, {.next = 6, .generation = 2}};
+  } memory;
+  const auto bytes = std::as_bytes(std::span(&memory, 1));
+  const auto next_of = [&](uint32_t slot, uint64_t generation) -> std::optional<uint64_t> {
+    const uint64_t* next = find_live(bytes, {.slot = slot, .generation = generation});
+    return next == nullptr ? std::nullopt : std::optional(*next);
+  };
+  EXPECT_EQ(next_of(0, 1), 5U);
+  EXPECT_EQ(next_of(1, 2), 6U);
+  EXPECT_EQ(next_of(1, 1), std::nullopt) << "of an earlier tenant";
+  EXPECT_EQ(next_of(2, 0), std::nullopt) << "past the end";
+  EXPECT_EQ(find_live({}, {.slot = 0, .generation = 0}), nullptr);
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ def crc32c(data):
 
 
 class StateFile:
-    """The state file of a server that does not run."""
+    """The state file of a server, to be changed only while that does not run."""
 
     def __init__(self, server):
         assert server.process is None
@@ -47,6 +47,10 @@ class StateFile:
             if data[at + _NAME :][: data[at + _NAME_BYTES]] == wanted:
                 return slot
         raise AssertionError(f"no descriptor of {name}")
+
+    def bound(self, slot, copy):
+        """One copy of a bound record; it may be of a running server."""
+        return self.read()[bound_offset(slot, copy) :][:_BOUND]
 
     def write(self, offset, data):
         with open(self.path, "r+b") as file:

@@ -1,0 +1,1 @@
+"""What the fault tests share: disks that fail, small file systems, recorders, crowds of clients."""

@@ -1,0 +1,187 @@
+// What is explored. Budgets bound the state space; within them every interleaving and every crash
+// is taken.
+#include "scenarios.h"
+
+namespace number_dispenser::model {
+namespace {
+
+constexpr auto kMemory = StrategyId::kMemory;
+constexpr auto kPreBase = StrategyId::kPreBase;
+constexpr auto kPreCheckpoint = StrategyId::kPreCheckpoint;
+constexpr auto kElegant = StrategyId::kElegantClose;
+constexpr bool kInCi = true;
+constexpr bool kLong = false;
+
+const Scenario kScenarios[] = {
+    // Two loops draw from one dispenser that makes each number durable on its own.
+    {"elegant",
+     2,
+     {{0, kElegant, 0}},
+     {},
+     {},
+     {.gets = {2, 0}, .kills = 1, .power_cuts = 1, .faults = 1, .closes = 1},
+     kInCi},
+    // The bound runs ahead: at 3 issued numbers the window is 3.
+    {"pre-base",
+     2,
+     {{0, kPreBase, 3}},
+     {},
+     {},
+     {.gets = {2, 0}, .kills = 1, .power_cuts = 1, .faults = 1, .closes = 1},
+     kInCi},
+    // Crashes on top of crashes, also within a start: the budget must hold over all of them.
+    {"pre-base-crashes",
+     1,
+     {{0, kPreBase, 2}},
+     {},
+     {},
+     {.gets = {2, 0}, .kills = 1, .power_cuts = 2, .faults = 1},
+     kInCi},
+    // A disk that loses the write of one copy of a bound, and says that it has it.
+    {"lost-write",
+     1,
+     {{0, kElegant, 1}},
+     {},
+     {},
+     {.gets = {2, 0}, .power_cuts = 1, .faults = 1, .lost_writes = 1},
+     kInCi},
+    // Kills on top of kills, also within a start, which leaves counters of older epochs behind.
+    {"kills", 1, {{0, kPreBase, 3}}, {}, {}, {.gets = {2, 0}, .kills = 3, .closes = 1}, kInCi},
+    // The bound goes back while two loops draw.
+    {"retraction",
+     2,
+     {{0, kPreCheckpoint, 40}},
+     {},
+     {},
+     {.gets = {2, 0}, .sweeps = 3, .kills = 1, .power_cuts = 1, .faults = 1},
+     kInCi},
+    // Created, drawn from, deleted and created again.
+    {"definitions",
+     1,
+     {},
+     {{0, kElegant, 0}},
+     {},
+     {.gets = {1, 0}, .creates = {2, 0}, .deletes = {1, 0}, .power_cuts = 1},
+     kInCi},
+    {"definitions-killed",
+     1,
+     {},
+     {{0, kPreBase, 0}},
+     {},
+     {.gets = {1, 0},
+      .creates = {1, 0},
+      .deletes = {1, 0},
+      .kills = 1,
+      .power_cuts = 1,
+      .faults = 1},
+     kInCi},
+    // The slot of the first is used again while the other loop may still hold its replies.
+    {"slot-reuse",
+     2,
+     {{0, kPreBase, 3}},
+     {{0, kElegant, 0}},
+     {},
+     {.gets = {1, 0}, .creates = {1, 0}, .deletes = {1, 0}, .power_cuts = 1},
+     kLong},
+    // Into another strategy and back while a loop draws.
+    {"switch",
+     1,
+     {{0, kPreBase, 3}},
+     {},
+     {kElegant, kPreBase},
+     {.gets = {2, 0}, .switches = {1, 0}, .kills = 1, .power_cuts = 1, .faults = 1, .closes = 1},
+     kInCi},
+    {"memory",
+     1,
+     {{0, kMemory, 2}},
+     {},
+     {kElegant, kMemory},
+     {.gets = {2, 0}, .switches = {2, 0}, .power_cuts = 1, .faults = 1, .closes = 1},
+     kInCi},
+    // One flush for two dispensers.
+    {"two",
+     1,
+     {{0, kElegant, 0}, {0, kPreBase, 3}},
+     {},
+     {},
+     {.gets = {1, 1}, .kills = 1, .power_cuts = 1, .faults = 1},
+     kInCi},
+    // Three numbers are all there is.
+    {"exhausted",
+     2,
+     {{1, kPreBase, 1}},
+     {},
+     {},
+     {.gets = {3, 0}, .power_cuts = 1, .faults = 1, .closes = 1},
+     kInCi},
+    {"random",
+     1,
+     {{2, kPreCheckpoint, 0}},
+     {},
+     {kMemory},
+     {.gets = {2, 0}, .switches = {1, 0}, .sweeps = 4, .kills = 1, .power_cuts = 1, .faults = 1},
+     kInCi},
+    // The same with more of everything.
+    {"elegant-long",
+     2,
+     {{0, kElegant, 0}},
+     {},
+     {},
+     {.gets = {3, 0}, .kills = 1, .power_cuts = 1, .faults = 1, .closes = 1},
+     kLong},
+    {"pre-base-long",
+     2,
+     {{0, kPreBase, 3}},
+     {},
+     {},
+     {.gets = {3, 0}, .kills = 1, .power_cuts = 1, .faults = 1, .closes = 1},
+     kLong},
+    {"crashes-long",
+     1,
+     {{0, kPreBase, 2}},
+     {},
+     {},
+     {.gets = {3, 0}, .kills = 1, .power_cuts = 2, .faults = 1},
+     kLong},
+    {"retraction-long",
+     2,
+     {{0, kPreCheckpoint, 40}},
+     {},
+     {},
+     {.gets = {2, 0}, .sweeps = 4, .kills = 1, .power_cuts = 1, .faults = 1, .closes = 1},
+     kLong},
+    {"definitions-long",
+     1,
+     {},
+     {{0, kElegant, 0}},
+     {},
+     {.gets = {1, 0},
+      .creates = {2, 0},
+      .deletes = {1, 0},
+      .kills = 1,
+      .power_cuts = 1,
+      .faults = 1},
+     kLong},
+    {"switch-long",
+     2,
+     {{0, kPreBase, 3}},
+     {},
+     {kElegant, kMemory},
+     {.gets = {2, 0}, .switches = {2, 0}, .power_cuts = 1, .faults = 1},
+     kLong},
+    {"two-long",
+     2,
+     {{0, kElegant, 0}, {0, kPreBase, 3}},
+     {},
+     {},
+     {.gets = {1, 2}, .kills = 1, .power_cuts = 1, .faults = 1, .closes = 1},
+     kLong},
+};
+
+}  // namespace
+
+std::span<const Scenario> scenarios() {
+  return kScenarios;
+}
+
+}  // namespace number_dispenser::model
