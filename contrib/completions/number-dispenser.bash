@@ -20,7 +20,7 @@ _number_dispenser() {
       mapfile -t COMPREPLY < <(compgen -d -- "$current")
       return
       ;;
-    --config)
+    --config | --aclfile)
       compopt -o filenames
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return
@@ -34,7 +34,7 @@ _number_dispenser() {
       case $subcommand in
         dump) words+=' --json' ;;
         serve)
-          words+=' --addr --threads --log-level --log-format --requirepass --protected-mode
+          words+=' --addr --threads --log-level --log-format --requirepass --aclfile --protected-mode
             --check-config --version'
           [[ $COMP_CWORD -eq 1 && $current != -* ]] && words='serve check dump'
           ;;

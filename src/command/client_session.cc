@@ -1,13 +1,17 @@
 #include "number_dispenser/command/client_session.h"
 
 #include <fmt/format.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 
 #include "handlers.h"
+#include "number_dispenser/base/log.h"
 #include "text.h"
 
 namespace number_dispenser {
@@ -36,6 +40,21 @@ bool is_local(int fd) {
   return IN6_IS_ADDR_LOOPBACK(&six) || (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127);
 }
 
+// HOST:PORT, [HOST]:PORT, or the path of a Unix socket's file.
+std::string socket_address(int fd, int (*which)(int, sockaddr*, socklen_t*)) {
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  if (which(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) return "?:0";
+  if (address.ss_family == AF_UNIX)
+    return fmt::format("{}:0", reinterpret_cast<const sockaddr_un&>(address).sun_path);
+  std::array<char, NI_MAXHOST> host{};
+  std::array<char, NI_MAXSERV> port{};
+  ::getnameinfo(reinterpret_cast<sockaddr*>(&address), length, host.data(), host.size(),
+                port.data(), port.size(), NI_NUMERICHOST | NI_NUMERICSERV);
+  const bool six = std::string_view(host.data()).find(':') != std::string_view::npos;
+  return fmt::format("{}{}{}:{}", six ? "[" : "", host.data(), six ? "]" : "", port.data());
+}
+
 std::string unknown_command(std::span<const std::string_view> words) {
   if (const Command* container = find_command(words[0]); container != nullptr && words.size() > 1) {
     std::string name(container->name);
@@ -62,12 +81,20 @@ ClientSession::ClientSession(CommandContext& context, unsigned loop, int fd)
       loop_(context.loops[loop]),
       fd_(fd),
       id_(context.next_client_id.fetch_add(1, std::memory_order_relaxed)),
-      authenticated_(!context.settings.has_password()) {}
+      connected_ns_(context.clock.monotonic_ns()),
+      acl_generation_(context.acl.generation()),
+      user_(context.acl.find("default")),
+      authenticated_(context.acl.is_open()) {}
 
 Next ClientSession::handle(std::span<const std::string_view> request, ReplySink& sink) {
   Call call{*this, request, sink, ReplyWriter(sink.bytes(), protocol)};
+  if (context_.acl.generation() != acl_generation_ && !follow_acl()) {
+    call.reply.error("NOPERM this user was deleted or switched off");
+    return Next::kClose;
+  }
   const Command* command = admit(call);
   if (command == nullptr) return Next::kContinue;
+  last_command_ = command;
   if (in_transaction_ && (command->flags & kAtOnce) == 0) return queue(call, *command);
   return run(*command, call);
 }
@@ -101,9 +128,7 @@ const Command* ClientSession::admit(Call& call) {
     refuse(call, nullptr, unknown_command(call.words));
     return nullptr;
   }
-  const auto words = static_cast<int>(call.words.size());
-  const bool fits = command->arity >= 0 ? words == command->arity : words >= -command->arity;
-  if (!fits || (command->flags & kContainer) != 0) {
+  if (!has_fitting_arity(*command, call.words.size()) || (command->flags & kContainer) != 0) {
     refuse(call, command,
            fmt::format("ERR wrong number of arguments for '{}' command", command->name));
     return nullptr;
@@ -112,11 +137,76 @@ const Command* ClientSession::admit(Call& call) {
     refuse(call, command, "NOAUTH Authentication required.");
     return nullptr;
   }
+  if ((command->flags & kNoAuth) == 0 && !may_run(call, *command)) return nullptr;
   if (in_transaction_ && (command->flags & kNoMulti) != 0) {
     refuse(call, command, "ERR Command not allowed inside a transaction");
     return nullptr;
   }
   return command;
+}
+
+// The user as it is now. False where it is gone: the client has to log in again.
+bool ClientSession::follow_acl() {
+  acl_generation_ = context_.acl.generation();
+  const Acl::User now = context_.acl.find(user_->name());
+  if (authenticated_ && (!now || !now->enabled())) return false;
+  if (now) user_ = now;
+  return true;
+}
+
+bool ClientSession::may_run(Call& call, const Command& command) {
+  if (!user_->may_run(command)) {
+    log_refusal("command", command.name);
+    refuse(call, &command,
+           fmt::format("NOPERM this user has no permissions to run the '{}' command", command.name));
+    return false;
+  }
+  if (user_->may_use_all()) return true;
+  for (const std::string_view dispenser : names_in(command, call.words)) {
+    if (user_->may_use(dispenser, command.keys.use)) continue;
+    log_refusal("key", dispenser);
+    refuse(call, &command,
+           "NOPERM this user has no permissions to access one of the keys used as arguments");
+    return false;
+  }
+  return true;
+}
+
+void ClientSession::log_refusal(std::string_view reason, std::string_view object,
+                                std::string_view user) {
+  context_.acl.log({.reason = std::string(reason),
+                    .context = in_transaction_ ? "multi" : "toplevel",
+                    .object = std::string(object),
+                    .user = user.empty() ? user_->name() : std::string(user),
+                    .client = description(),
+                    .at_ns = context_.clock.monotonic_ns()});
+}
+
+bool ClientSession::log_in(std::string_view user, std::string_view password) {
+  if (Acl::User found = context_.acl.authenticate(user, password)) {
+    user_ = std::move(found);
+    acl_generation_ = context_.acl.generation();
+    authenticated_ = true;
+    failed_logins_ = 0;
+    return true;
+  }
+  log_refusal("auth", "AUTH", printable(user));
+  log_warn("client {} failed to log in as '{}'", id_, printable(user));
+  ++failed_logins_;
+  return false;
+}
+
+// In Redis's fields and order, since clients parse them; those of buffers and subscriptions are 0 here.
+std::string ClientSession::description() const {
+  const uint64_t age_s = (context_.clock.monotonic_ns() - connected_ns_) / 1'000'000'000;
+  return fmt::format(
+      "id={} addr={} laddr={} fd={} name={} age={} idle=0 flags=N db=0 sub=0 psub=0 ssub=0 multi={} "
+      "qbuf=0 qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r "
+      "cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}",
+      id_, socket_address(fd_, ::getpeername), socket_address(fd_, ::getsockname), fd_, name, age_s,
+      in_transaction_ ? static_cast<int64_t>(queued_.size()) : -1, queued_bytes_,
+      last_command_ == nullptr ? "NULL" : last_command_->name, user_->name(),
+      static_cast<int>(protocol), library_name, library_version);
 }
 
 void ClientSession::refuse(Call& call, const Command* command, std::string_view error) {
@@ -150,7 +240,8 @@ void ClientSession::reset() {
   discard_transaction();
   name.clear();
   protocol = Protocol::kResp2;
-  authenticated_ = !context_.settings.has_password();
+  user_ = context_.acl.find("default");
+  authenticated_ = context_.acl.is_open();
 }
 
 void ClientSession::discard_transaction() {
@@ -181,33 +272,8 @@ Next ClientSession::execute_transaction(Call& call) {
   return Next::kContinue;
 }
 
-void CommandStats::count_error(std::string_view text) {
-  const std::string_view code = text.substr(0, text.find_first_of(" \r"));
-  const std::lock_guard lock(mutex_);
-  const auto found = errors_.find(code);
-  if (found != errors_.end())
-    ++found->second;
-  else
-    errors_.emplace(code, 1);
-}
-
-std::map<std::string, uint64_t> CommandStats::errors() const {
-  const std::lock_guard lock(mutex_);
-  return {errors_.begin(), errors_.end()};
-}
-
-void CommandStats::reset() {
-  for (Row& row : rows_)
-    for (Counter* counter :
-         {&row.calls, &row.rejected, &row.failed, &row.timed_calls, &row.timed_ns})
-      counter->reset();
-  const std::lock_guard lock(mutex_);
-  errors_.clear();
-}
-
 std::unique_ptr<Session> ClientSessions::open(unsigned loop, int fd, Buffer& refusal) {
-  const Settings& settings = context_.settings;
-  if (settings.protected_mode() && !settings.has_password() && !is_local(fd)) {
+  if (context_.protected_mode.load() && context_.acl.is_open() && !is_local(fd)) {
     ReplyWriter(refusal, Protocol::kResp2).error(kProtectedMode);
     return nullptr;
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "handlers.h"
+#include "number_dispenser/command/acl.h"
 #include "number_dispenser/command/client_session.h"
 #include "text.h"
 
@@ -25,29 +26,10 @@ constexpr Named kFlagNames[] = {
     {kNoMulti, "no_multi"}, {kAllowBusy, "allow_busy"},
 };
 
-constexpr Named kCategoryNames[] = {
-    {kKeyspace, "@keyspace"},     {kString, "@string"},           {kHash, "@hash"},
-    {kConnection, "@connection"}, {kTransaction, "@transaction"}, {kDangerous, "@dangerous"},
-};
-
 std::vector<std::string_view> flags_of(const Command& row) {
   std::vector<std::string_view> names;
   for (const auto& [bit, name] : kFlagNames)
     if ((row.flags & bit) != 0) names.push_back(name);
-  return names;
-}
-
-std::vector<std::string_view> categories_of(const Command& row) {
-  std::vector<std::string_view> names;
-  for (const auto& [bit, name] : kCategoryNames)
-    if ((row.categories & bit) != 0) names.push_back(name);
-  if ((row.flags & kWrite) != 0) names.push_back("@write");
-  if ((row.flags & kReadOnly) != 0) names.push_back("@read");
-  if ((row.flags & kAdmin) != 0 || (row.categories & kAdminOnly) != 0) {
-    names.push_back("@admin");
-    names.push_back("@dangerous");
-  }
-  names.push_back((row.flags & kFast) != 0 ? "@fast" : "@slow");
   return names;
 }
 
@@ -98,7 +80,9 @@ void write_row(Call& call, const Command& row) {
   reply.integer(row.keys.first);
   reply.integer(row.keys.last);
   reply.integer(row.keys.step);
-  write_set(call, categories_of(row));
+  const auto categories = categories_of(row);
+  reply.set(categories.size());
+  for (const std::string_view category : categories) reply.simple(fmt::format("@{}", category));
   reply.array(0);  // tips
   write_key_specs(call, row);
   const auto children = subcommands_of(row);
@@ -189,7 +173,7 @@ Next command_list(Call& call) {
     if (equals_ignoring_case(words[1], "pattern")) {
       pattern = words[2];
     } else if (equals_ignoring_case(words[1], "aclcat")) {
-      category = "@" + lower_case(words[2]);
+      category = lower_case(words[2]);
     } else if (equals_ignoring_case(words[1], "module")) {
       none = true;
     } else {
@@ -199,7 +183,7 @@ Next command_list(Call& call) {
   std::vector<std::string_view> names;
   for (const Command& row : all_commands()) {
     const auto categories = categories_of(row);
-    if (!none && glob_matches(pattern, row.name) &&
+    if (!none && glob_matches(pattern, row.name, false) &&
         (category.empty() || std::ranges::find(categories, category) != categories.end()))
       names.push_back(row.name);
   }
@@ -212,14 +196,12 @@ Next command_getkeys(Call& call) {
   const auto request = call.words.subspan(2);
   const Command* row = resolve_command(request);
   if (row == nullptr) return error(call, "ERR Invalid command specified");
-  const auto words = static_cast<int>(request.size());
-  if (row->arity >= 0 ? words != row->arity : words < -row->arity)
+  if (!has_fitting_arity(*row, request.size()))
     return error(call, "ERR Invalid number of arguments specified for command");
   if (row->keys.first == 0) return error(call, "ERR The command has no key arguments");
-  const int last = row->keys.last < 0 ? words + row->keys.last : row->keys.last;
-  call.reply.array(static_cast<size_t>((last - row->keys.first) / row->keys.step + 1));
-  for (int at = row->keys.first; at <= last; at += row->keys.step)
-    call.reply.bulk(request[static_cast<size_t>(at)]);
+  const auto names = names_in(*row, request);
+  call.reply.array(names.size());
+  for (const std::string_view name : names) call.reply.bulk(name);
   return Next::kContinue;
 }
 

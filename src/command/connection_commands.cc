@@ -19,13 +19,9 @@ bool is_plain_name(std::string_view name) {
   return std::ranges::all_of(name, [](char c) { return c > ' ' && c < 0x7f; });
 }
 
-bool log_in(Call& call, std::string_view user, std::string_view password) {
-  const Settings& settings = call.client.context().settings;
-  const bool known = user == "default";
-  if (!settings.has_password()) return known;
-  if (!settings.password_matches(password) || !known) return false;
-  call.client.set_authenticated();
-  return true;
+Next wrong_password(Call& call) {
+  call.reply.error(kWrongPassword);
+  return call.client.guesses() ? Next::kClose : Next::kContinue;
 }
 
 Next name_fault(Call& call) {
@@ -58,11 +54,7 @@ Next client_id(Call& call) {
 }
 
 Next client_info(Call& call) {
-  const ClientSession& client = call.client;
-  call.reply.verbatim(fmt::format("id={} fd={} name={} db=0 resp={} lib-name={} lib-ver={}\n",
-                                  client.id(), client.fd(), client.name,
-                                  static_cast<int>(client.protocol), client.library_name,
-                                  client.library_version));
+  call.reply.verbatim(call.client.description() + "\n");
   return Next::kContinue;
 }
 
@@ -128,12 +120,12 @@ Next select(Call& call) {
 Next auth(Call& call) {
   if (call.words.size() > 3) return error(call, "ERR syntax error");
   const bool named = call.words.size() == 3;
-  if (!named && !call.client.context().settings.has_password())
+  if (!named && !call.client.context().acl.find("default")->needs_password())
     return error(call,
                  "ERR AUTH <password> called without any password configured for the default user. "
                  "Are you sure your configuration is correct?");
   const std::string_view user = named ? call.words[1] : "default";
-  return log_in(call, user, call.words.back()) ? ok(call) : error(call, kWrongPassword);
+  return call.client.log_in(user, call.words.back()) ? ok(call) : wrong_password(call);
 }
 
 Next hello(Call& call) {
@@ -150,7 +142,7 @@ Next hello(Call& call) {
   bool named = false;
   while (!words.empty()) {
     if (equals_ignoring_case(words[0], "auth") && words.size() >= 3) {
-      if (!log_in(call, words[1], words[2])) return error(call, kWrongPassword);
+      if (!call.client.log_in(words[1], words[2])) return wrong_password(call);
       words = words.subspan(3);
     } else if (equals_ignoring_case(words[0], "setname") && words.size() >= 2) {
       name = words[1];

@@ -61,6 +61,20 @@ Next select(Call& call);
 Next unwatch(Call& call);
 Next watch(Call& call);
 
+// acl_commands.cc
+Next acl_cat(Call& call);
+Next acl_deluser(Call& call);
+Next acl_dryrun(Call& call);
+Next acl_genpass(Call& call);
+Next acl_getuser(Call& call);
+Next acl_list(Call& call);
+Next acl_load(Call& call);
+Next acl_log(Call& call);
+Next acl_save(Call& call);
+Next acl_setuser(Call& call);
+Next acl_users(Call& call);
+Next acl_whoami(Call& call);
+
 // command_command.cc
 Next command(Call& call);
 Next command_count(Call& call);

@@ -90,7 +90,7 @@ Next type(Call& call) {
 Next keys(Call& call) {
   std::vector<std::string> names;
   call.client.registry().list(0, Registry::kAllSlots, [&](std::string_view name) {
-    if (glob_matches(call.words[1], name)) names.emplace_back(name);
+    if (glob_matches(call.words[1], name, true)) names.emplace_back(name);
   });
   return write_names(call, names);
 }
@@ -105,7 +105,7 @@ Next scan(Call& call) {
   std::vector<std::string> names;
   const uint64_t next =
       call.client.registry().list(*cursor, options.count, [&](std::string_view name) {
-        if (options.hashes && glob_matches(options.match, name)) names.emplace_back(name);
+        if (options.hashes && glob_matches(options.match, name, true)) names.emplace_back(name);
       });
   call.reply.array(2);
   call.reply.bulk(std::to_string(next));

@@ -78,6 +78,22 @@ std::span<const Command> subcommands_of(const Command& container) {
   return all.subspan(first, last - first);
 }
 
+bool has_fitting_arity(const Command& command, size_t words) {
+  const auto count = static_cast<int>(words);
+  return command.arity >= 0 ? count == command.arity : count >= -command.arity;
+}
+
+std::vector<std::string_view> names_in(const Command& command,
+                                       std::span<const std::string_view> words) {
+  std::vector<std::string_view> names;
+  const KeyWords& keys = command.keys;
+  if (keys.first == 0) return names;
+  const int last = keys.last < 0 ? static_cast<int>(words.size()) + keys.last : keys.last;
+  for (int at = keys.first; at <= last; at += keys.step)
+    names.push_back(words[static_cast<size_t>(at)]);
+  return names;
+}
+
 size_t index_of(const Command& command) {
   return static_cast<size_t>(&command - all_commands().data());
 }

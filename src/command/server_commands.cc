@@ -49,6 +49,7 @@ std::string_view log_level_name() {
 std::vector<Setting> settings_of(const CommandContext& context) {
   const ServerFacts& facts = context.facts;
   return {
+      {"aclfile", facts.acl_file},
       {"appendfsync", "always"},
       {"appendonly", "no"},
       {"bind", fmt::format("{}", fmt::join(facts.addresses, " "))},
@@ -60,7 +61,7 @@ std::vector<Setting> settings_of(const CommandContext& context) {
       {"maxmemory", "0"},
       {"maxmemory-policy", "noeviction"},
       {"port", std::to_string(facts.tcp_port)},
-      {"protected-mode", context.settings.protected_mode() ? "yes" : "no"},
+      {"protected-mode", context.protected_mode.load() ? "yes" : "no"},
       {"save", ""},
       {"tcp-keepalive", "300"},
       {"timeout", "0"},
@@ -98,7 +99,7 @@ Next config_get(Call& call) {
   std::vector<Setting> shown = settings_of(call.client.context());
   std::erase_if(shown, [&](const Setting& setting) {
     return std::ranges::none_of(globs,
-                                [&](auto glob) { return glob_matches(glob, setting.name); });
+                                [&](auto glob) { return glob_matches(glob, setting.name, false); });
   });
   call.reply.map(shown.size());
   for (const Setting& setting : shown) {
@@ -131,10 +132,10 @@ Next config_set(Call& call) {
                              "ERR CONFIG SET failed (possibly related to argument '{}') - {}",
                              printable(words[at]), *fault));
   }
-  Settings& settings = call.client.context().settings;
+  CommandContext& context = call.client.context();
   if (wanted.level) set_log_level(*wanted.level);
-  if (wanted.protected_mode) settings.set_protected_mode(*wanted.protected_mode);
-  if (wanted.password) settings.set_password(std::string(*wanted.password));
+  if (wanted.protected_mode) context.protected_mode.store(*wanted.protected_mode);
+  if (wanted.password) context.acl.set_default_password(*wanted.password);
   return ok(call);
 }
 

@@ -16,37 +16,48 @@ std::optional<Number> parse_whole(std::string_view text) {
   return value;
 }
 
-// The set after '[' in `pattern`; moves `pattern` behind the ']'.
-bool set_matches(std::string_view& pattern, char c) {
-  const bool negated = pattern.starts_with('^');
-  if (negated) pattern.remove_prefix(1);
-  bool found = false;
-  while (!pattern.empty() && pattern.front() != ']') {
-    if (pattern.front() == '\\' && pattern.size() > 1) pattern.remove_prefix(1);
-    const char low = lower(pattern.front());
-    char high = low;
-    pattern.remove_prefix(1);
-    if (pattern.size() >= 2 && pattern.front() == '-') {
-      high = lower(pattern[1]);
-      pattern.remove_prefix(2);
-    }
-    if (std::min(low, high) <= c && c <= std::max(low, high)) found = true;
-  }
-  if (!pattern.empty()) pattern.remove_prefix(1);
-  return found != negated;
-}
+// Compares as the caller wants letters compared.
+class GlobMatcher {
+ public:
+  explicit GlobMatcher(bool match_case) : match_case_(match_case) {}
 
-// One element of the pattern, no star; moves `pattern` behind it.
-bool element_matches(std::string_view& pattern, char c) {
-  const char element = pattern.front();
-  pattern.remove_prefix(1);
-  if (element == '?') return true;
-  if (element == '[') return set_matches(pattern, c);
-  if (element != '\\' || pattern.empty()) return lower(element) == c;
-  const char literal = pattern.front();
-  pattern.remove_prefix(1);
-  return lower(literal) == c;
-}
+  // One element of the pattern, no star, against `c`; moves `pattern` behind it.
+  bool element(std::string_view& pattern, char c) const {
+    const char first = pattern.front();
+    pattern.remove_prefix(1);
+    if (first == '?') return true;
+    if (first == '[') return set(pattern, fold(c));
+    if (first != '\\' || pattern.empty()) return fold(first) == fold(c);
+    const char literal = pattern.front();
+    pattern.remove_prefix(1);
+    return fold(literal) == fold(c);
+  }
+
+ private:
+  char fold(char c) const { return match_case_ ? c : lower(c); }
+
+  // The set after '['; moves `pattern` behind the ']'.
+  bool set(std::string_view& pattern, char c) const {
+    const bool negated = pattern.starts_with('^');
+    if (negated) pattern.remove_prefix(1);
+    bool found = false;
+    while (!pattern.empty() && pattern.front() != ']') {
+      if (pattern.front() == '\\' && pattern.size() > 1) pattern.remove_prefix(1);
+      const char low = fold(pattern.front());
+      char high = low;
+      pattern.remove_prefix(1);
+      if (pattern.size() >= 2 && pattern.front() == '-') {
+        high = fold(pattern[1]);
+        pattern.remove_prefix(2);
+      }
+      if (std::min(low, high) <= c && c <= std::max(low, high)) found = true;
+    }
+    if (!pattern.empty()) pattern.remove_prefix(1);
+    return found != negated;
+  }
+
+  bool match_case_;
+};
 
 }  // namespace
 
@@ -65,7 +76,8 @@ std::optional<uint64_t> parse_number(std::string_view text) { return parse_whole
 std::optional<int64_t> parse_signed(std::string_view text) { return parse_whole<int64_t>(text); }
 
 // Goes back to the last star only, so that it takes at most pattern x text steps.
-bool glob_matches(std::string_view pattern, std::string_view text) {
+bool glob_matches(std::string_view pattern, std::string_view text, bool match_case) {
+  const GlobMatcher matcher(match_case);
   std::optional<std::string_view> after_star;
   std::string_view star_text;
   while (!text.empty()) {
@@ -75,7 +87,7 @@ bool glob_matches(std::string_view pattern, std::string_view text) {
       star_text = text;
       continue;
     }
-    if (!pattern.empty() && element_matches(pattern, lower(text.front()))) {
+    if (!pattern.empty() && matcher.element(pattern, text.front())) {
       text.remove_prefix(1);
       continue;
     }

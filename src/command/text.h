@@ -15,8 +15,8 @@ std::string lower_case(std::string_view text);
 std::optional<uint64_t> parse_number(std::string_view text);
 // An optional minus sign, decimal digits.
 std::optional<int64_t> parse_signed(std::string_view text);
-// Redis's globs: * ? [a-z] [^a] and a backslash; ignoring case.
-bool glob_matches(std::string_view pattern, std::string_view text);
+// Redis's globs: * ? [a-z] [^a] and a backslash.
+bool glob_matches(std::string_view pattern, std::string_view text, bool match_case);
 // For an error text: control characters become spaces, at most `longest` bytes.
 std::string printable(std::string_view text, size_t longest = 128);
 

@@ -156,6 +156,14 @@ const Option kOptions[] = {
      .show = [](const Config& c) -> std::string {
        return c.requirepass.empty() ? "(none)" : "(set)";
      }},
+    {.name = "aclfile",
+     .value_name = "FILE",
+     .variable = "NUMBER_DISPENSER_ACLFILE",
+     .key = "server.aclfile",
+     .help = "Users and what they may do, a line \"user NAME RULES\" each, as in Redis. Reread on "
+             "SIGHUP.",
+     .apply = [](Config& c, const std::string& v, bool) { return choose_path(v, c.acl_file); },
+     .show = [](const Config& c) { return c.acl_file.empty() ? "(none)" : c.acl_file; }},
     {.name = "protected-mode",
      .value_name = "yes|no",
      .variable = "NUMBER_DISPENSER_PROTECTED_MODE",

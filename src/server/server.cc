@@ -73,17 +73,22 @@ Result<std::unique_ptr<Server>> Server::create(const Config& config,
 }
 
 Server::Server(const Config& config, std::function<Result<Config>()> reread)
-    : live_(config.run_dir), reread_(std::move(reread)) {
-  apply(config);
-}
+    : live_(config.run_dir), reread_(std::move(reread)) {}
 
 Server::~Server() = default;
 
-// What may also change while the server runs.
-void Server::apply(const Config& config) {
+// What may also change while the server runs. All of it or nothing.
+Result<void> Server::apply(const Config& config) {
+  if (!config.acl_file.empty())
+    if (const auto fault = context_->load_acl()) return fail(ExitStatus::kConfiguration, *fault);
+  // As in Redis, a password in the configuration is the default user's, whatever the file says.
+  // One that was set by a client since stays until the configuration's own changes.
+  const bool changed = config.requirepass != std::exchange(applied_password_, config.requirepass);
+  if (changed || (!config.acl_file.empty() && !config.requirepass.empty()))
+    context_->acl.set_default_password(config.requirepass);
+  context_->protected_mode.store(config.protected_mode);
   set_log_level(config.log_level);
-  settings_.set_password(config.requirepass);
-  settings_.set_protected_mode(config.protected_mode);
+  return {};
 }
 
 Result<void> Server::watch_signals() {
@@ -146,10 +151,11 @@ Result<void> Server::open_state(const Config& config) {
   facts.run_id = new_run_id(random);
   facts.started_ns = clock_.monotonic_ns();
   facts.max_clients = raise_file_limit();
-  context_.reset(new CommandContext{*registry_, clock_, settings_, std::move(facts),
-                                    [] { ::kill(::getpid(), SIGTERM); }});
+  facts.acl_file = config.acl_file;
+  context_.reset(new CommandContext{
+      *registry_, clock_, std::move(facts), [] { ::kill(::getpid(), SIGTERM); }});
   sessions_ = std::make_unique<ClientSessions>(*context_);
-  return {};
+  return apply(config);
 }
 
 void Server::make_loops() {
@@ -257,12 +263,12 @@ void Server::on_signal(const Completion& completion) {
 
 void Server::reload() {
   manager_.reloading(clock_.monotonic_ns());
-  if (const auto config = reread_()) {
-    apply(*config);
-    log_info("configuration read again: log level, password and protected mode are in force");
-  } else {
-    log_error("configuration not taken over: {}", config.error().message);
-  }
+  const auto config = reread_();
+  const Result<void> applied = config ? apply(*config) : std::unexpected(config.error());
+  if (applied)
+    log_info("configuration read again: log level, users, password and protected mode are in force");
+  else
+    log_error("configuration not taken over: {}", applied.error().message);
   manager_.ready(fmt::format("Serving {} dispensers", registry_->size()));
 }
 

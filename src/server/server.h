@@ -51,7 +51,7 @@ class Server {
   Result<void> listen(const Config& config);
   Result<void> watch_signals();
   void make_loops();
-  void apply(const Config& config);
+  Result<void> apply(const Config& config);
 
   void run_first_loop();
   void run_other_loop(LoopParts& parts);
@@ -69,9 +69,9 @@ class Server {
   std::unique_ptr<StateFile> state_;
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<Keeper> keeper_;
-  Settings settings_;
   std::unique_ptr<CommandContext> context_;
   std::unique_ptr<ClientSessions> sessions_;
+  std::string applied_password_;
   std::vector<Loop*> loops_;
   std::vector<ListenSocket> sockets_;  // until the listeners have them
   std::vector<std::unique_ptr<Listener>> listeners_;

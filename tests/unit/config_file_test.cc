@@ -75,14 +75,14 @@ TEST_P(ConfigFileRefused, NamesTheLineAndTheKey) {
   EXPECT_EQ(refusal(GetParam().text), GetParam().error);
 }
 
-constexpr std::string_view kServerKeys = "addr, run_dir, threads, requirepass, protected_mode";
+constexpr std::string_view kServerKeys = "addr, run_dir, threads, requirepass, aclfile, protected_mode";
 
 INSTANTIATE_TEST_SUITE_P(
     Shape, ConfigFileRefused,
     testing::Values(
         Refused{"server:\n  addr: ':1'\n\n  adr: ':1'\n",
                 "4: unknown key 'server.adr'; accepted are addr, run_dir, threads, requirepass, "
-                "protected_mode"},
+                "aclfile, protected_mode"},
         Refused{"logging: {level: info}\nmetrics: 1\n",
                 "2: unknown key 'metrics'; accepted are server, storage, logging, cluster"},
         Refused{"? 'a\tb'\n: 1\n",

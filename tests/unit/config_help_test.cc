@@ -40,6 +40,7 @@ TEST(ConfigHelp, NamesCommandsOptionsVariablesKeysDefaultsAndStatuses) {
                                       "--log-level LEVEL",
                                       "--log-format FORMAT",
                                       "--requirepass PASSWORD",
+                                      "--aclfile FILE",
                                       "--protected-mode yes|no",
                                       "--json",
                                       "--check-config",
@@ -99,6 +100,7 @@ TEST(ConfigHelp, CheckConfigShowsEachValueInForce) {
                 "log-level       info\n"
                 "log-format      text\n"
                 "requirepass     (set)\n"
+                "aclfile         (none)\n"
                 "protected-mode  yes\n");
 }
 

@@ -34,7 +34,13 @@ class ClientSession final : public Session {
   int fd() const { return fd_; }
   std::string name, library_name, library_version;
   Protocol protocol = Protocol::kResp2;
-  void set_authenticated() { authenticated_ = true; }
+  const AclUser& user() const { return *user_; }
+  // False for a wrong pair, which is logged.
+  bool log_in(std::string_view user, std::string_view password);
+  // A connection that only guesses is closed.
+  bool guesses() const { return failed_logins_ >= kMostFailedLogins; }
+  // As CLIENT INFO shows it.
+  std::string description() const;
   // As if it had just connected.
   void reset();
 
@@ -45,7 +51,12 @@ class ClientSession final : public Session {
   Next execute_transaction(Call& call);
 
  private:
+  static constexpr unsigned kMostFailedLogins = 10;
+
   const Command* admit(Call& call);
+  bool follow_acl();
+  bool may_run(Call& call, const Command& command);
+  void log_refusal(std::string_view reason, std::string_view object, std::string_view user = {});
   Next run(const Command& command, Call& call);
   void refuse(Call& call, const Command* command, std::string_view error);
   Next queue(Call& call, const Command& command);
@@ -54,7 +65,12 @@ class ClientSession final : public Session {
   CommandContext::PerLoop& loop_;
   const int fd_;
   const uint64_t id_;
+  const uint64_t connected_ns_;
+  const Command* last_command_ = nullptr;
+  uint64_t acl_generation_;
+  Acl::User user_;  // never null
   bool authenticated_;
+  unsigned failed_logins_ = 0;
   bool in_transaction_ = false;
   bool transaction_failed_ = false;
   struct Queued {

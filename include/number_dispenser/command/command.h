@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "number_dispenser/net/session.h"
 #include "number_dispenser/resp/reply.h"
@@ -86,6 +87,11 @@ const Command* find_command(std::string_view name);
 // The row that runs `words`: a container leads on to its subcommand. Null: see whether find_command knows the
 // first word.
 const Command* resolve_command(std::span<const std::string_view> words);
+
+bool has_fitting_arity(const Command& command, size_t words);
+// The words that are dispensers' names; `words` fit the arity.
+std::vector<std::string_view> names_in(const Command& command,
+                                       std::span<const std::string_view> words);
 
 // Redis has a command of this name that this server has no use for.
 bool is_refused_command(std::string_view name);

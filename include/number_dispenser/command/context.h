@@ -7,13 +7,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "number_dispenser/base/clock.h"
 #include "number_dispenser/base/random.h"
 #include "number_dispenser/command/command.h"
-#include "number_dispenser/command/settings.h"
+#include "number_dispenser/command/acl.h"
 #include "number_dispenser/dispenser/registry.h"
 #include "number_dispenser/net/loop.h"
 
@@ -24,6 +25,7 @@ struct ServerFacts {
   std::string version;
   std::string executable;
   std::string config_file;
+  std::string acl_file;
   std::string data_dir;
   std::vector<std::string> addresses;
   int tcp_port = 0;  // the first one, 0: none
@@ -59,9 +61,14 @@ class CommandStats {
 struct CommandContext {
   Registry& registry;
   const Clock& clock;
-  Settings& settings;
   ServerFacts facts;
   std::function<void()> stop;  // as SIGTERM does; any thread
+  Acl acl{};
+  std::atomic<bool> protected_mode{true};  // strangers are refused while the ACL is open
+
+  // From and to facts.acl_file; the reason why not, or nothing.
+  std::optional<std::string> load_acl();
+  std::optional<std::string> save_acl() const;
 
   struct PerLoop {
     Registry::View* view = nullptr;

@@ -31,6 +31,7 @@ struct Config {
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
   std::string requirepass;  // empty: no password
+  std::string acl_file;     // empty: none
   bool protected_mode = true;
   std::string config_file;  // empty: none
 };
