@@ -61,7 +61,8 @@ uint64_t RandomSource::below(uint64_t limit) {
 }
 
 void KernelRandom::fill(std::span<std::byte> out) {
-  // Up to 256 bytes are never cut short once the pool is initialised; larger reads and a signal are.
+  // Up to 256 bytes are never cut short once the pool is initialised; larger reads and a signal
+  // are.
   while (!out.empty()) {
     const ssize_t got = ::getrandom(out.data(), out.size(), 0);
     ND_CHECK(got > 0 || errno == EINTR, "getrandom: {}", std::strerror(errno));

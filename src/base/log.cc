@@ -51,8 +51,8 @@ class JsonMessage final : public spdlog::custom_flag_formatter {
 
 spdlog::logger& logger() {
   static const std::shared_ptr<spdlog::logger> instance = [] {
-    auto made = std::make_shared<spdlog::logger>(
-        "number-dispenser", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    auto made = std::make_shared<spdlog::logger>("number-dispenser",
+                                                 std::make_shared<spdlog::sinks::stderr_sink_mt>());
     made->set_level(spdlog::level::debug);
     made->flush_on(spdlog::level::debug);
     return made;
@@ -79,9 +79,13 @@ void set_log_format(LogFormat format) {
   logger().set_formatter(std::move(formatter));
 }
 
-void set_log_level(LogLevel level) { current_level.store(level, std::memory_order_relaxed); }
+void set_log_level(LogLevel level) {
+  current_level.store(level, std::memory_order_relaxed);
+}
 
-LogLevel log_level() { return current_level.load(std::memory_order_relaxed); }
+LogLevel log_level() {
+  return current_level.load(std::memory_order_relaxed);
+}
 
 void log_line(LogLevel level, std::string_view message) {
   if (level < log_level()) return;

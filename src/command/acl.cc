@@ -37,7 +37,9 @@ std::optional<std::string> apply_all(AclUser& user, std::span<const std::string_
 
 }  // namespace
 
-Acl::Acl() { publish(AclUser::open_default()); }
+Acl::Acl() {
+  publish(AclUser::open_default());
+}
 
 void Acl::publish(AclUser user) {
   if (user.name() == "default") is_open_.store(user.enabled() && !user.needs_password());
@@ -67,7 +69,9 @@ Acl::User Acl::authenticate(std::string_view name, std::string_view password) co
   return user && user->enabled() && matches ? user : nullptr;
 }
 
-bool Acl::is_open() const { return is_open_.load(std::memory_order_acquire); }
+bool Acl::is_open() const {
+  return is_open_.load(std::memory_order_acquire);
+}
 
 std::optional<std::string> Acl::set_user(std::string_view name,
                                          std::span<const std::string_view> rules) {

@@ -13,7 +13,9 @@
 namespace number_dispenser::handlers {
 namespace {
 
-Acl& acl_of(Call& call) { return call.client.context().acl; }
+Acl& acl_of(Call& call) {
+  return call.client.context().acl;
+}
 
 void write_words(Call& call, const std::vector<std::string_view>& words) {
   call.reply.array(words.size());
@@ -21,7 +23,8 @@ void write_words(Call& call, const std::vector<std::string_view>& words) {
 }
 
 Next no_file(Call& call) {
-  return error(call, "ERR This server is not configured to use an ACL file: start it with --aclfile");
+  return error(call,
+               "ERR This server is not configured to use an ACL file: start it with --aclfile");
 }
 
 }  // namespace
@@ -55,17 +58,17 @@ Next acl_deluser(Call& call) {
 
 Next acl_dryrun(Call& call) {
   const auto user = acl_of(call).find(call.words[2]);
-  if (!user)
-    return error(call, fmt::format("ERR User '{}' not found", printable(call.words[2])));
+  if (!user) return error(call, fmt::format("ERR User '{}' not found", printable(call.words[2])));
   const auto request = call.words.subspan(3);
   const Command* command = resolve_command(request);
   if (command == nullptr)
     return error(call, fmt::format("ERR Command '{}' not found", printable(request[0])));
   if (!has_fitting_arity(*command, request.size()))
-    return error(call, fmt::format("ERR wrong number of arguments for '{}' command", command->name));
+    return error(call,
+                 fmt::format("ERR wrong number of arguments for '{}' command", command->name));
   if (!user->may_run(*command)) {
-    call.reply.bulk(fmt::format("This user has no permissions to run the '{}' command",
-                                command->name));
+    call.reply.bulk(
+        fmt::format("This user has no permissions to run the '{}' command", command->name));
     return Next::kContinue;
   }
   for (const std::string_view name : names_in(*command, request)) {
@@ -85,8 +88,9 @@ Next acl_genpass(Call& call) {
   const auto bits = call.words.size() == 3 ? parse_signed(call.words[2]) : kDefaultBits;
   if (!bits) return error(call, "ERR value is not an integer or out of range");
   if (*bits < 1 || *bits > kMostBits)
-    return error(call, "ERR ACL GENPASS argument must be the number of bits for the output password, "
-                       "a positive number up to 4096");
+    return error(call,
+                 "ERR ACL GENPASS argument must be the number of bits for the output password, "
+                 "a positive number up to 4096");
   std::string text;
   for (int64_t digit = 0; digit < (*bits + 3) / 4; ++digit)
     text += "0123456789abcdef"[call.client.random().below(16)];

@@ -16,9 +16,9 @@ constexpr std::string_view kUnknown = "Unknown command or category name in ACL";
 constexpr size_t kHashDigits = 64;
 
 constexpr auto kCategories = std::to_array<std::string_view>(
-    {"keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap",
-     "hyperloglog", "geo", "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous",
-     "connection", "transaction", "scripting"});
+    {"keyspace", "read",   "write",       "set",       "sortedset",  "list",        "hash",
+     "string",   "bitmap", "hyperloglog", "geo",       "stream",     "pubsub",      "admin",
+     "fast",     "slow",   "blocking",    "dangerous", "connection", "transaction", "scripting"});
 
 struct Named {
   uint32_t bit;
@@ -35,7 +35,8 @@ bool is_hash(std::string_view text) {
          });
 }
 
-// The rows that a rule's "get", "client" or "client|id" stands for; a container brings its subcommands.
+// The rows that a rule's "get", "client" or "client|id" stands for; a container brings its
+// subcommands.
 std::vector<const Command*> rows_named(std::string_view name) {
   std::vector<const Command*> rows;
   const std::string lower = lower_case(name);
@@ -86,7 +87,9 @@ std::vector<std::string_view> categories_of(const Command& command) {
   return names;
 }
 
-std::span<const std::string_view> all_categories() { return kCategories; }
+std::span<const std::string_view> all_categories() {
+  return kCategories;
+}
 
 AclUser::AclUser(std::string name)
     : name_(std::move(name)), allowed_(all_commands().size(), false) {}
@@ -149,7 +152,8 @@ std::optional<std::string> AclUser::apply_password(std::string_view rule) {
 }
 
 std::optional<std::string> AclUser::apply_keys(std::string_view rule) {
-  if (equals_ignoring_case(rule, "allkeys") || rule == "~*" || equals_ignoring_case(rule, "%rw~*")) {
+  if (equals_ignoring_case(rule, "allkeys") || rule == "~*" ||
+      equals_ignoring_case(rule, "%rw~*")) {
     all_keys_ = true;
     key_rules_.clear();
     return std::nullopt;
@@ -237,7 +241,10 @@ std::string AclUser::key_rules() const {
   std::string text;
   for (const KeyRule& rule : key_rules_)
     text += fmt::format("{}{}~{}", text.empty() ? "" : " ",
-                        rule.read && rule.write ? "" : rule.read ? "%R" : "%W", rule.pattern);
+                        rule.read && rule.write ? ""
+                        : rule.read             ? "%R"
+                                                : "%W",
+                        rule.pattern);
   return text;
 }
 

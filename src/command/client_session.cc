@@ -19,11 +19,15 @@ namespace {
 
 // What a client may queue in a transaction.
 constexpr size_t kQueuedBytes = 4 * 1024 * 1024;
+// Of a transaction: what comes after it is not run.
+constexpr size_t kLargestReplyBytes = 8 * 1024 * 1024;
 
 constexpr std::string_view kProtectedMode =
-    "DENIED number-dispenser is running in protected mode: no password is set, so only clients on this "
+    "DENIED number-dispenser is running in protected mode: no password is set, so only clients on "
+    "this "
     "machine are served. Set a password (--requirepass, or server.requirepass in the configuration "
-    "file), or listen on loopback only (--addr 127.0.0.1:6380), or, if the network is trusted, switch "
+    "file), or listen on loopback only (--addr 127.0.0.1:6380), or, if the network is trusted, "
+    "switch "
     "it off with --protected-mode no.";
 
 // Loopback addresses and Unix sockets.
@@ -62,9 +66,10 @@ std::string unknown_command(std::span<const std::string_view> words) {
     return fmt::format("ERR unknown subcommand '{}'. Try {} HELP.", printable(words[1]), name);
   }
   if (is_refused_command(words[0]))
-    return fmt::format("ERR unknown command '{}': number-dispenser keeps no values, it issues numbers; "
-                       "define a dispenser with HSET <name> type <1|2|3> and draw with GET <name>",
-                       printable(words[0]));
+    return fmt::format(
+        "ERR unknown command '{}': number-dispenser keeps no values, it issues numbers; "
+        "define a dispenser with HSET <name> type <1|2|3> and draw with GET <name>",
+        printable(words[0]));
   std::string arguments;
   for (const std::string_view word : words.subspan(1)) {
     if (arguments.size() >= 128) break;
@@ -99,7 +104,8 @@ Next ClientSession::handle(std::span<const std::string_view> request, ReplySink&
   return run(*command, call);
 }
 
-// Runs and counts. A clock costs more than a GET does: of the fast commands one call in 64 is timed.
+// Runs and counts. A clock costs more than a GET does: of the fast commands one call in 64 is
+// timed.
 Next ClientSession::run(const Command& command, Call& call) {
   constexpr uint64_t kTimedEvery = 64;
   CommandStats::Row& stats = loop_.commands->of(command);
@@ -121,7 +127,8 @@ Next ClientSession::run(const Command& command, Call& call) {
   return next;
 }
 
-// The command, if it exists, its number of words fits and this client may use it; else the error is written.
+// The command, if it exists, its number of words fits and this client may use it; else the error is
+// written.
 const Command* ClientSession::admit(Call& call) {
   const Command* command = resolve_command(call.words);
   if (command == nullptr) {
@@ -151,14 +158,17 @@ bool ClientSession::follow_acl() {
   const Acl::User now = context_.acl.find(user_->name());
   if (authenticated_ && (!now || !now->enabled())) return false;
   if (now) user_ = now;
+  // Nobody has to log in any more.
+  if (!authenticated_ && context_.acl.is_open()) authenticated_ = true;
   return true;
 }
 
 bool ClientSession::may_run(Call& call, const Command& command) {
   if (!user_->may_run(command)) {
     log_refusal("command", command.name);
-    refuse(call, &command,
-           fmt::format("NOPERM this user has no permissions to run the '{}' command", command.name));
+    refuse(
+        call, &command,
+        fmt::format("NOPERM this user has no permissions to run the '{}' command", command.name));
     return false;
   }
   if (user_->may_use_all()) return true;
@@ -196,12 +206,15 @@ bool ClientSession::log_in(std::string_view user, std::string_view password) {
   return false;
 }
 
-// In Redis's fields and order, since clients parse them; those of buffers and subscriptions are 0 here.
+// In Redis's fields and order, since clients parse them; those of buffers and subscriptions are 0
+// here.
 std::string ClientSession::description() const {
   const uint64_t age_s = (context_.clock.monotonic_ns() - connected_ns_) / 1'000'000'000;
   return fmt::format(
-      "id={} addr={} laddr={} fd={} name={} age={} idle=0 flags=N db=0 sub=0 psub=0 ssub=0 multi={} "
-      "qbuf=0 qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r "
+      "id={} addr={} laddr={} fd={} name={} age={} idle=0 flags=N db=0 sub=0 psub=0 ssub=0 "
+      "multi={} "
+      "qbuf=0 qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 "
+      "events=r "
       "cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}",
       id_, socket_address(fd_, ::getpeername), socket_address(fd_, ::getsockname), fd_, name, age_s,
       in_transaction_ ? static_cast<int64_t>(queued_.size()) : -1, queued_bytes_,
@@ -212,10 +225,9 @@ std::string ClientSession::description() const {
 void ClientSession::refuse(Call& call, const Command* command, std::string_view error) {
   // An EXEC that cannot run ends the transaction: Redis says so in one go.
   const bool ends = command != nullptr && command->handler == handlers::exec;
-  const std::string text =
-      ends ? fmt::format("EXECABORT Transaction discarded because of: {}",
-                         error.substr(error.find(' ') + 1))
-           : std::string(error);
+  const std::string text = ends ? fmt::format("EXECABORT Transaction discarded because of: {}",
+                                              error.substr(error.find(' ') + 1))
+                                : std::string(error);
   call.reply.error(text);
   loop_.commands->count_error(text);
   if (command != nullptr) loop_.commands->of(*command).rejected.add(1);
@@ -259,6 +271,10 @@ Next ClientSession::execute_transaction(Call& call) {
   const size_t reply_begin = call.sink.bytes().size();
   if (executed_ == 0) call.reply.array(queued_.size());
   for (; executed_ < queued_.size(); ++executed_) {
+    if (call.sink.bytes().size() > kLargestReplyBytes) {
+      call.reply.error("ERR not run: the replies of this transaction are too large");
+      continue;
+    }
     const auto& [command, text] = queued_[executed_];
     const std::vector<std::string_view> words(text.begin(), text.end());
     Call inner{*this, words, call.sink, ReplyWriter(call.sink.bytes(), protocol)};

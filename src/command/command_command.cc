@@ -20,10 +20,9 @@ struct Named {
 };
 
 constexpr Named kFlagNames[] = {
-    {kWrite, "write"},     {kReadOnly, "readonly"}, {kDenyOom, "denyoom"},
-    {kAdmin, "admin"},     {kNoScript, "noscript"}, {kLoading, "loading"},
-    {kStale, "stale"},     {kFast, "fast"},         {kNoAuth, "no_auth"},
-    {kNoMulti, "no_multi"}, {kAllowBusy, "allow_busy"},
+    {kWrite, "write"},       {kReadOnly, "readonly"}, {kDenyOom, "denyoom"},      {kAdmin, "admin"},
+    {kNoScript, "noscript"}, {kLoading, "loading"},   {kStale, "stale"},          {kFast, "fast"},
+    {kNoAuth, "no_auth"},    {kNoMulti, "no_multi"},  {kAllowBusy, "allow_busy"},
 };
 
 std::vector<std::string_view> flags_of(const Command& row) {
@@ -99,7 +98,13 @@ const Command* row_named(std::string_view name) {
   return row != nullptr && row->name.size() == name.size() ? row : nullptr;
 }
 
-bool is_top_level(const Command& row) { return row.name.find('|') == std::string_view::npos; }
+// A container's row is some kilobytes for a word of six.
+constexpr size_t kMostNames = 1024;
+constexpr std::string_view kTooManyNames = "ERR too many names: at most 1022 at a time";
+
+bool is_top_level(const Command& row) {
+  return row.name.find('|') == std::string_view::npos;
+}
 
 std::vector<const Command*> top_level_rows() {
   std::vector<const Command*> rows;
@@ -140,6 +145,7 @@ Next command_count(Call& call) {
 }
 
 Next command_info(Call& call) {
+  if (call.words.size() > kMostNames) return error(call, kTooManyNames);
   if (call.words.size() == 2) return command(call);
   const auto names = call.words.subspan(2);
   call.reply.array(names.size());
@@ -153,6 +159,7 @@ Next command_info(Call& call) {
 }
 
 Next command_docs(Call& call) {
+  if (call.words.size() > kMostNames) return error(call, kTooManyNames);
   std::vector<const Command*> rows;
   for (const std::string_view name : call.words.subspan(2))
     if (const Command* row = row_named(name)) rows.push_back(row);

@@ -92,8 +92,7 @@ Next client_tracking(Call& call) {
 }
 
 Next ping(Call& call) {
-  if (call.words.size() > 2)
-    return error(call, "ERR wrong number of arguments for 'ping' command");
+  if (call.words.size() > 2) return error(call, "ERR wrong number of arguments for 'ping' command");
   if (call.words.size() == 2)
     call.reply.bulk(call.words[1]);
   else
@@ -150,15 +149,15 @@ Next hello(Call& call) {
       if (!is_plain_name(name)) return name_fault(call);
       words = words.subspan(2);
     } else {
-      return error(call,
-                   fmt::format("ERR Syntax error in HELLO option '{}'", printable(words[0])));
+      return error(call, fmt::format("ERR Syntax error in HELLO option '{}'", printable(words[0])));
     }
   }
   if (!call.client.authenticated())
-    return error(call,
-                 "NOAUTH HELLO must be called with the client already authenticated, otherwise the "
-                 "HELLO AUTH <user> <pass> option can be used to authenticate the client and select "
-                 "the RESP protocol version at the same time");
+    return error(
+        call,
+        "NOAUTH HELLO must be called with the client already authenticated, otherwise the "
+        "HELLO AUTH <user> <pass> option can be used to authenticate the client and select "
+        "the RESP protocol version at the same time");
   if (named) call.client.name = name;
   call.client.protocol = protocol;
   ReplyWriter reply(call.sink.bytes(), protocol);
@@ -199,12 +198,15 @@ Next discard(Call& call) {
 
 Next watch(Call& call) {
   if (call.client.in_transaction()) return error(call, "ERR WATCH inside MULTI is not allowed");
-  return error(call,
-               "ERR WATCH is not available: a dispenser has no value to watch, and a number that was "
-               "issued never changes");
+  return error(
+      call,
+      "ERR WATCH is not available: a dispenser has no value to watch, and a number that was "
+      "issued never changes");
 }
 
-Next unwatch(Call& call) { return ok(call); }
+Next unwatch(Call& call) {
+  return ok(call);
+}
 
 Next reset(Call& call) {
   call.client.reset();

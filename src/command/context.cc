@@ -1,7 +1,7 @@
 #include "number_dispenser/command/context.h"
 
-#include <fmt/format.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

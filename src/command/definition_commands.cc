@@ -77,9 +77,10 @@ std::optional<std::string> read_field(std::string_view field, std::string_view v
 
 std::optional<std::string> read_fields(std::span<const std::string_view> words, Wanted& wanted) {
   if (words.size() % 2 != 0)
-    return fmt::format("ERR wrong number of arguments for 'hset' command: field '{}' has no value "
-                       "(the fields are {})",
-                       printable(words.back()), kFields);
+    return fmt::format(
+        "ERR wrong number of arguments for 'hset' command: field '{}' has no value "
+        "(the fields are {})",
+        printable(words.back()), kFields);
   for (size_t at = 0; at < words.size(); at += 2)
     if (auto fault = read_field(words[at], words[at + 1], wanted)) return fault;
   return std::nullopt;
@@ -93,14 +94,14 @@ std::expected<Definition, std::string> define_from(const Wanted& wanted) {
     return std::unexpected(
         "ERR field 'length' does not apply to type 3: use type 2 for a fixed length");
   if (kind != Kind::kIncrementing && !wanted.length)
-    return std::unexpected(fmt::format("ERR field 'length' (1 to 18) is required for type {}",
-                                       *wanted.type));
+    return std::unexpected(
+        fmt::format("ERR field 'length' (1 to 18) is required for type {}", *wanted.type));
   made.length = static_cast<uint8_t>(wanted.length.value_or(0));
   if (kind == Kind::kRandom) {
     if (wanted.starting || wanted.step)
-      return std::unexpected(fmt::format(
-          "ERR field '{}' does not apply to type 1: its numbers are random",
-          wanted.starting ? "starting" : "step"));
+      return std::unexpected(
+          fmt::format("ERR field '{}' does not apply to type 1: its numbers are random",
+                      wanted.starting ? "starting" : "step"));
     return made;
   }
   made.starting = wanted.starting.value_or(0);
@@ -113,9 +114,10 @@ std::expected<Definition, std::string> define_from(const Wanted& wanted) {
 }
 
 std::string differs(std::string_view name) {
-  return fmt::format("ERR dispenser '{}' exists with another definition, which only auto_disk can "
-                     "change: DEL it first to define it anew",
-                     name);
+  return fmt::format(
+      "ERR dispenser '{}' exists with another definition, which only auto_disk can "
+      "change: DEL it first to define it anew",
+      name);
 }
 
 Next answer_change(Call& call, const Registry::Change& change, std::string_view name) {
@@ -134,8 +136,9 @@ Next answer_change(Call& call, const Registry::Change& change, std::string_view 
     case Registry::Outcome::kNotFound:
       break;
   }
-  return error(call, fmt::format("ERR dispenser not found: to create '{}', give its type (1, 2 or 3)",
-                                 name));
+  return error(
+      call,
+      fmt::format("ERR dispenser not found: to create '{}', give its type (1, 2 or 3)", name));
 }
 
 // A definition's fields as HSET takes them; those that the kind does not have are left out.
@@ -182,10 +185,13 @@ Next hset(Call& call) {
   if (wanted.only_strategy())
     return answer_change(call, registry.switch_strategy(name, *wanted.strategy), name);
   if (!wanted.type)
-    return error(call, registry.info(name)
-                           ? differs(name)
-                           : "ERR field 'type' is required: 1 (random), 2 (incrementing, fixed "
-                             "length) or 3 (incrementing)");
+    return error(call,
+                 registry.info(name)
+                     ? fmt::format("ERR dispenser '{}' exists: only auto_disk can be changed; give "
+                                   "the whole definition, with its type, to compare it",
+                                   name)
+                     : "ERR field 'type' is required: 1 (random), 2 (incrementing, fixed "
+                       "length) or 3 (incrementing)");
   const auto definition = define_from(wanted);
   if (!definition) return error(call, definition.error());
   return answer_change(

@@ -11,12 +11,11 @@ namespace {
 constexpr std::string_view kNotFound = "ERR dispenser not found";
 constexpr std::string_view kExhausted = "ERR number range exhausted";
 
-// The gate's first half, for the last of the ordinals just drawn: a number that no durable bound covers
-// is held, and the bound is asked to move. The second half is Connection::release().
+// The gate's first half, for the last of the ordinals just drawn: a number that no durable bound
+// covers is held, and the bound is asked to move. The second half is Connection::release().
 void hold_until_durable(Call& call, Cell& cell, uint64_t ordinal) {
   const uint64_t bound = cell.durable_bound.load();
-  if (ordinal >= cell.raise_at.load() || ordinal >= bound)
-    call.client.registry().want_raise(cell);
+  if (ordinal >= cell.raise_at.load() || ordinal >= bound) call.client.registry().want_raise(cell);
   if (ordinal >= bound) call.sink.hold_until_past(cell.durable_bound, ordinal);
 }
 
@@ -70,11 +69,13 @@ Next incrby(Call& call) {
   const auto count = parse_signed(call.words[2]);
   if (!count) return error(call, "ERR value is not an integer or out of range");
   if (*count < 1)
-    return error(call, "ERR n must be 1 or more: INCRBY issues n consecutive numbers, and none is "
-                       "ever taken back");
+    return error(call,
+                 "ERR n must be 1 or more: INCRBY issues n consecutive numbers, and none is "
+                 "ever taken back");
   const Cell* named = call.client.view().find(call.words[1]);
   if (named != nullptr && named->kind == Kind::kRandom)
-    return error(call, "ERR INCRBY does not apply to type 1: its numbers are random, not consecutive");
+    return error(call,
+                 "ERR INCRBY does not apply to type 1: its numbers are random, not consecutive");
   const auto drawn = draw_named(call, static_cast<uint64_t>(*count));
   if (!drawn) return Next::kContinue;
   const uint64_t last = drawn->ordinal + static_cast<uint64_t>(*count) - 1;
@@ -83,7 +84,8 @@ Next incrby(Call& call) {
   return Next::kContinue;
 }
 
-// Null for a name that is no dispenser or has no number left, as Redis does for a key without a string.
+// Null for a name that is no dispenser or has no number left, as Redis does for a key without a
+// string.
 Next mget(Call& call) {
   if (!call.client.registry().issuing()) return error(call, kIoErrorReply);
   const auto names = call.words.subspan(1);

@@ -1,4 +1,5 @@
-// Every handler, for the table. A handler starts with the right number of words and the right to run.
+// Every handler, for the table. A handler starts with the right number of words and the right to
+// run.
 #pragma once
 
 #include <string_view>

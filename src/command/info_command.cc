@@ -19,18 +19,16 @@ namespace number_dispenser {
 namespace {
 
 constexpr std::string_view kSectionNames[] = {
-    "all",         "default",   "everything",  "server",     "clients",
-    "memory",      "persistence", "stats",     "replication", "cpu",
-    "modules",     "commandstats", "errorstats", "latencystats", "cluster",
-    "keyspace",
+    "all",         "default",      "everything",  "server",   "clients", "memory",
+    "persistence", "stats",        "replication", "cpu",      "modules", "commandstats",
+    "errorstats",  "latencystats", "cluster",     "keyspace",
 };
 
 }  // namespace
 
 bool is_section_name(std::string_view name) {
-  return std::ranges::any_of(kSectionNames, [&](auto known) {
-    return equals_ignoring_case(name, known);
-  });
+  return std::ranges::any_of(kSectionNames,
+                             [&](auto known) { return equals_ignoring_case(name, known); });
 }
 
 namespace handlers {
@@ -73,42 +71,47 @@ std::string server_section(const CommandContext& context) {
       "tcp_port:{}\r\nserver_time_usec:{}\r\nuptime_in_seconds:{}\r\nuptime_in_days:{}\r\n"
       "io_threads_active:0\r\nloops:{}\r\nexecutable:{}\r\nconfig_file:{}\r\n",
       facts.version, system.sysname, system.release, system.machine, ::getpid(), facts.run_id,
-      facts.tcp_port, context.clock.unix_us(), uptime_s, uptime_s / 86400,
-      facts.threads, facts.executable, facts.config_file);
+      facts.tcp_port, context.clock.unix_us(), uptime_s, uptime_s / 86400, facts.threads,
+      facts.executable, facts.config_file);
 }
 
 std::string clients_section(const CommandContext& context) {
-  return fmt::format("connected_clients:{}\r\nmaxclients:{}\r\nblocked_clients:0\r\n"
-                     "tracking_clients:0\r\n",
-                     totals_of(context).connections, context.facts.max_clients);
+  return fmt::format(
+      "connected_clients:{}\r\nmaxclients:{}\r\nblocked_clients:0\r\n"
+      "tracking_clients:0\r\n",
+      totals_of(context).connections, context.facts.max_clients);
 }
 
 std::string memory_section(const CommandContext&) {
   const uint64_t bytes = resident_bytes();
-  return fmt::format("used_memory:{0}\r\nused_memory_human:{1:.2f}M\r\nused_memory_rss:{0}\r\n"
-                     "maxmemory:0\r\nmaxmemory_policy:noeviction\r\n",
-                     bytes, static_cast<double>(bytes) / 1048576.0);
+  return fmt::format(
+      "used_memory:{0}\r\nused_memory_human:{1:.2f}M\r\nused_memory_rss:{0}\r\n"
+      "maxmemory:0\r\nmaxmemory_policy:noeviction\r\n",
+      bytes, static_cast<double>(bytes) / 1048576.0);
 }
 
 std::string persistence_section(const CommandContext& context) {
-  return fmt::format("loading:0\r\nasync_loading:0\r\nrdb_changes_since_last_save:0\r\n"
-                     "rdb_bgsave_in_progress:0\r\nrdb_last_bgsave_status:ok\r\naof_enabled:0\r\n"
-                     "aof_rewrite_in_progress:0\r\naof_last_write_status:{}\r\n",
-                     context.registry.issuing() ? "ok" : "err");
+  return fmt::format(
+      "loading:0\r\nasync_loading:0\r\nrdb_changes_since_last_save:0\r\n"
+      "rdb_bgsave_in_progress:0\r\nrdb_last_bgsave_status:ok\r\naof_enabled:0\r\n"
+      "aof_rewrite_in_progress:0\r\naof_last_write_status:{}\r\n",
+      context.registry.issuing() ? "ok" : "err");
 }
 
 std::string stats_section(const CommandContext& context) {
   const Totals sum = totals_of(context);
-  return fmt::format("total_connections_received:{}\r\ntotal_commands_processed:{}\r\n"
-                     "total_net_input_bytes:{}\r\ntotal_net_output_bytes:{}\r\n"
-                     "rejected_connections:0\r\nexpired_keys:0\r\nevicted_keys:0\r\n",
-                     sum.accepted, sum.requests, sum.input_bytes, sum.output_bytes);
+  return fmt::format(
+      "total_connections_received:{}\r\ntotal_commands_processed:{}\r\n"
+      "total_net_input_bytes:{}\r\ntotal_net_output_bytes:{}\r\n"
+      "rejected_connections:0\r\nexpired_keys:0\r\nevicted_keys:0\r\n",
+      sum.accepted, sum.requests, sum.input_bytes, sum.output_bytes);
 }
 
 std::string replication_section(const CommandContext& context) {
-  return fmt::format("role:master\r\nconnected_slaves:0\r\nmaster_failover_state:no-failover\r\n"
-                     "master_replid:{}\r\nmaster_repl_offset:0\r\n",
-                     context.facts.run_id);
+  return fmt::format(
+      "role:master\r\nconnected_slaves:0\r\nmaster_failover_state:no-failover\r\n"
+      "master_replid:{}\r\nmaster_repl_offset:0\r\n",
+      context.facts.run_id);
 }
 
 std::string cpu_section(const CommandContext&) {
@@ -118,15 +121,18 @@ std::string cpu_section(const CommandContext&) {
                      usage.ru_stime.tv_usec, usage.ru_utime.tv_sec, usage.ru_utime.tv_usec);
 }
 
-std::string cluster_section(const CommandContext&) { return "cluster_enabled:0\r\n"; }
+std::string cluster_section(const CommandContext&) {
+  return "cluster_enabled:0\r\n";
+}
 
 std::string keyspace_section(const CommandContext& context) {
   const size_t dispensers = context.registry.size();
-  return dispensers == 0 ? ""
-                         : fmt::format("db0:keys={},expires=0,avg_ttl=0\r\n", dispensers);
+  return dispensers == 0 ? "" : fmt::format("db0:keys={},expires=0,avg_ttl=0\r\n", dispensers);
 }
 
-std::string modules_section(const CommandContext&) { return ""; }
+std::string modules_section(const CommandContext&) {
+  return "";
+}
 
 // A command's counts over all loops.
 struct CommandTotals {
@@ -155,7 +161,8 @@ std::string commandstats_section(const CommandContext& context) {
                                                 : static_cast<double>(sum.timed_ns) / 1000.0 /
                                                       static_cast<double>(sum.timed_calls);
     text += fmt::format(
-        "cmdstat_{}:calls={},usec={:.0f},usec_per_call={:.2f},rejected_calls={},failed_calls={}\r\n",
+        "cmdstat_{}:calls={},usec={:.0f},usec_per_call={:.2f},rejected_calls={},failed_calls={}"
+        "\r\n",
         command.name, sum.calls, call_us * static_cast<double>(sum.calls), call_us, sum.rejected,
         sum.failed);
   }

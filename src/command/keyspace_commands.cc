@@ -14,6 +14,12 @@ namespace number_dispenser::handlers {
 namespace {
 
 constexpr uint64_t kScanCount = 10;  // as in Redis
+// The registry is looked through under its lock, which keeps others waiting: so many names at a
+// time.
+constexpr uint64_t kBatch = 1024;
+// A pattern costs its length for every name.
+constexpr size_t kLongestPattern = 1024;
+constexpr std::string_view kPatternTooLong = "ERR a pattern has at most 1024 bytes";
 
 bool is_known(Call& call, std::string_view name) {
   return call.client.view().find(name) != nullptr;
@@ -41,7 +47,7 @@ std::optional<std::string_view> read_options(std::span<const std::string_view> w
       const auto count = parse_signed(words[1]);
       if (!count) return "ERR value is not an integer or out of range";
       if (*count < 1) return "ERR syntax error";
-      options.count = static_cast<uint64_t>(*count);
+      options.count = std::min(static_cast<uint64_t>(*count), kBatch);
     } else if (equals_ignoring_case(words[0], "type")) {
       options.hashes = equals_ignoring_case(words[1], "hash");
     } else {
@@ -49,6 +55,7 @@ std::optional<std::string_view> read_options(std::span<const std::string_view> w
     }
   }
   if (!words.empty()) return "ERR syntax error";
+  if (options.match.size() > kLongestPattern) return kPatternTooLong;
   return std::nullopt;
 }
 
@@ -89,14 +96,18 @@ Next type(Call& call) {
 
 Next keys(Call& call) {
   std::vector<std::string> names;
-  call.client.registry().list(0, Registry::kAllSlots, [&](std::string_view name) {
-    if (glob_matches(call.words[1], name, true)) names.emplace_back(name);
-  });
+  if (call.words[1].size() > kLongestPattern) return error(call, kPatternTooLong);
+  uint64_t slot = 0;
+  do {
+    slot = call.client.registry().list(slot, kBatch, [&](std::string_view name) {
+      if (glob_matches(call.words[1], name, true)) names.emplace_back(name);
+    });
+  } while (slot != 0);
   return write_names(call, names);
 }
 
-// The cursor is the slot to go on with: a dispenser stays in its slot, so one that is there all the time is
-// named exactly once.
+// The cursor is the slot to go on with: a dispenser stays in its slot, so one that is there all the
+// time is named exactly once.
 Next scan(Call& call) {
   const auto cursor = parse_cursor(call.words[1]);
   if (!cursor) return error(call, "ERR invalid cursor");
@@ -139,9 +150,8 @@ Next object_refcount(Call& call) {
 }
 
 Next memory_usage(Call& call) {
-  const bool sampled =
-      call.words.size() == 5 && equals_ignoring_case(call.words[3], "samples") &&
-      parse_number(call.words[4]).has_value();
+  const bool sampled = call.words.size() == 5 && equals_ignoring_case(call.words[3], "samples") &&
+                       parse_number(call.words[4]).has_value();
   if (call.words.size() != 3 && !sampled) return error(call, "ERR syntax error");
   return no_such_key_or(
       call, [](Call& c) { c.reply.integer(static_cast<int64_t>(Registry::kBytesPerDispenser)); });

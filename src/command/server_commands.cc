@@ -87,7 +87,8 @@ std::optional<std::string> read_setting(std::string_view name, std::string_view 
   } else {
     for (const auto& [known, level] : kLogLevels)
       if (equals_ignoring_case(value, known)) wanted.level = level;
-    if (!wanted.level) return "argument(s) must be one of the following: debug, verbose, notice, warning";
+    if (!wanted.level)
+      return "argument(s) must be one of the following: debug, verbose, notice, warning";
   }
   return std::nullopt;
 }
@@ -121,16 +122,18 @@ Next config_set(Call& call) {
     const auto known = settings_of(call.client.context());
     if (std::ranges::none_of(kCanChange, is_name)) {
       if (std::ranges::any_of(known, is_name, &Setting::name))
-        return error(call, fmt::format("ERR CONFIG SET failed (possibly related to argument '{}') - "
-                                       "can't set immutable config",
-                                       printable(words[at])));
-      return error(call, fmt::format("ERR Unknown option or number of arguments for CONFIG SET - '{}'",
-                                     printable(words[at])));
+        return error(call,
+                     fmt::format("ERR CONFIG SET failed (possibly related to argument '{}') - "
+                                 "can't set immutable config",
+                                 printable(words[at])));
+      return error(call,
+                   fmt::format("ERR Unknown option or number of arguments for CONFIG SET - '{}'",
+                               printable(words[at])));
     }
     if (const auto fault = read_setting(words[at], words[at + 1], wanted))
-      return error(call, fmt::format(
-                             "ERR CONFIG SET failed (possibly related to argument '{}') - {}",
-                             printable(words[at]), *fault));
+      return error(call,
+                   fmt::format("ERR CONFIG SET failed (possibly related to argument '{}') - {}",
+                               printable(words[at]), *fault));
   }
   CommandContext& context = call.client.context();
   if (wanted.level) set_log_level(*wanted.level);
@@ -168,8 +171,7 @@ Next lastsave(Call& call) {
 Next shutdown(Call& call) {
   for (const std::string_view word : call.words.subspan(1)) {
     constexpr std::string_view kKnown[] = {"nosave", "save", "now", "force"};
-    if (equals_ignoring_case(word, "abort"))
-      return error(call, "ERR No shutdown in progress.");
+    if (equals_ignoring_case(word, "abort")) return error(call, "ERR No shutdown in progress.");
     if (std::ranges::none_of(kKnown, [&](auto known) { return equals_ignoring_case(word, known); }))
       return error(call, "ERR syntax error");
   }

@@ -6,7 +6,9 @@
 namespace number_dispenser {
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 template <class Number>
 std::optional<Number> parse_whole(std::string_view text) {
@@ -71,9 +73,13 @@ std::string lower_case(std::string_view text) {
   return result;
 }
 
-std::optional<uint64_t> parse_number(std::string_view text) { return parse_whole<uint64_t>(text); }
+std::optional<uint64_t> parse_number(std::string_view text) {
+  return parse_whole<uint64_t>(text);
+}
 
-std::optional<int64_t> parse_signed(std::string_view text) { return parse_whole<int64_t>(text); }
+std::optional<int64_t> parse_signed(std::string_view text) {
+  return parse_whole<int64_t>(text);
+}
 
 // Goes back to the last star only, so that it takes at most pattern x text steps.
 bool glob_matches(std::string_view pattern, std::string_view text, bool match_case) {
@@ -101,7 +107,8 @@ bool glob_matches(std::string_view pattern, std::string_view text, bool match_ca
 
 std::string printable(std::string_view text, size_t longest) {
   std::string result(text.substr(0, longest));
-  std::ranges::replace_if(result, [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
+  std::ranges::replace_if(
+      result, [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
   return result;
 }
 

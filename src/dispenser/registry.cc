@@ -22,8 +22,6 @@ Registry::Registry(Store& store, const Clock& clock) : store_(store), clock_(clo
     publish(e);
     const bool fresh = names_.emplace(e.name, tenant.slot).second;
     ND_CHECK(fresh, "two dispensers are called {}", e.name);
-    // A bound that a crash left ahead goes back like any other.
-    if (e.written.bound > e.written.position) open_window(tenant.slot);
   }
 }
 
@@ -32,7 +30,7 @@ std::unique_ptr<Registry::View> Registry::make_view() {
   const std::lock_guard lock(mutex_);
   view->cells_.reserve(names_.size());
   for (const auto& [name, slot] : names_) view->cells_.emplace(name, &entries_[slot].cell);
-  view->adopted_ = view->announced_ = log_base_ + log_.size();
+  view->adopted_ = view->announced_ = view->at_tick_ = log_base_ + log_.size();
   views_.push_back(view.get());
   return view;
 }
@@ -145,16 +143,22 @@ void Registry::want_raise(Cell& cell) {
   has_work_.store(true, std::memory_order_release);
 }
 
-void Registry::adopt(View& view) {
-  if (view.adopted_ == log_end_.load(std::memory_order_acquire)) return;
-  const std::lock_guard lock(mutex_);
-  apply(view);
+bool Registry::adopt(View& view) {
+  if (view.adopted_ != log_end_.load(std::memory_order_acquire)) {
+    const std::lock_guard lock(mutex_);
+    apply(view);
+  }
+  const bool news = view.at_tick_ != view.adopted_;
+  view.at_tick_ = view.adopted_;
+  return news;
 }
 
 bool Registry::announce(View& view) {
-  if (view.announced_ == view.adopted_) return false;
+  // Not what the tick itself has defined meanwhile: a slot retired after the held replies were
+  // looked at may still be pointed at by one of them.
+  if (view.announced_ == view.at_tick_) return false;
   const std::lock_guard lock(mutex_);
-  view.announced_ = view.adopted_;
+  view.announced_ = view.at_tick_;
   trim_log();
   return settle();
 }

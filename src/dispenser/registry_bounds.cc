@@ -32,15 +32,17 @@ void Registry::fill_cell(uint32_t slot, const Definition& definition) {
 void Registry::publish(Entry& e) {
   Cell& cell = e.cell;
   if (e.state == State::kDropped) {
-    // Before the tombstone is durable the last durable bound holds; replies held past it wait for it.
+    // Before the tombstone is durable the last durable bound holds; replies held past it wait for
+    // it.
     return;
   }
   const bool random = cell.kind == Kind::kRandom;
   const bool counts = strategy_of(e.written.strategy).durable;
   // A random dispenser's first draw after each write has its statistics written again.
-  cell.raise_at.store(!counts  ? kNoLimit
-                      : random ? (e.open ? kNoLimit : e.written.position)
-                               : raise_threshold(std::min(e.written.position, e.durable), e.durable));
+  cell.raise_at.store(!counts ? kNoLimit
+                      : random
+                          ? (e.open ? kNoLimit : e.written.position)
+                          : raise_threshold(std::min(e.written.position, e.durable), e.durable));
   if (e.state == State::kCreating)
     cell.durable_bound.store(0);
   else
@@ -164,8 +166,8 @@ uint64_t Registry::adopted_by_all() const {
   return adopted;
 }
 
-// A retired slot is free once every loop has ended a tick that began after its tombstone was durable:
-// no loop has its cell, and no held reply points at it.
+// A retired slot is free once every loop has ended a tick that began after its tombstone was
+// durable: no loop has its cell, and no held reply points at it.
 void Registry::trim_log() {
   const uint64_t adopted = adopted_by_all();
   for (; log_base_ < adopted; ++log_base_) {

@@ -20,7 +20,9 @@ constexpr uint64_t kSendPatienceNs = 60'000'000'000;
 constexpr uint64_t kLingerNs = 1'000'000'000;
 
 // An error that says nothing about the connection: try again.
-bool passes(int result) { return result == -EINTR || result == -EAGAIN; }
+bool passes(int result) {
+  return result == -EINTR || result == -EAGAIN;
+}
 
 }  // namespace
 
@@ -151,8 +153,8 @@ void Connection::advance() {
   finish_if_idle();
 }
 
-// The gate: a held reply is let go where its bound has passed its ordinal. Every hold is looked at, not only
-// the first: none may outlive the tick in which its dispenser's deletion became durable.
+// The gate: a held reply is let go where its bound has passed its ordinal. Every hold is looked at,
+// not only the first: none may outlive the tick in which its dispenser's deletion became durable.
 void Connection::release() {
   if (held_.empty()) return;
   std::erase_if(held_, [](const Held& held) { return held.bound->load() > held.ordinal; });
@@ -208,7 +210,8 @@ void Connection::abort() {
   if (std::exchange(aborted_, true)) return;
   closing_ = true;
   held_.clear();
-  // Ends the send and the receive in flight; bytes the kernel has already taken are still delivered.
+  // Ends the send and the receive in flight; bytes the kernel has already taken are still
+  // delivered.
   loop_.ring().shutdown(fd_, SHUT_RDWR);
   if (receiving_ && !std::exchange(cancelling_, true)) loop_.ring().cancel(receive_);
   loop_.touch(*this);
@@ -223,8 +226,13 @@ void Connection::finish_if_idle() {
 void Connection::fail_held(std::string_view error) {
   if (aborted_) return;
   closing_ = true;
-  if (!held_.empty()) {
-    const uint64_t unanswered = replies_ - held_.front().reply;
+  // A request that was to be tried again is answered here too.
+  const uint64_t stalled = std::exchange(stalled_, false) ? 1 : 0;
+  if (held_.empty()) {
+    for (uint64_t reply = 0; reply < stalled; ++reply)
+      ReplyWriter(out_, Protocol::kResp2).error(error);
+  } else {
+    const uint64_t unanswered = replies_ - held_.front().reply + stalled;
     out_.truncate(static_cast<size_t>(held_.front().offset - out_offset_));
     held_.clear();
     for (uint64_t reply = 0; reply < unanswered; ++reply)

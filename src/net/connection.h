@@ -1,8 +1,10 @@
-// One client: its socket, buffers and held replies. Owned by its loop, used on the loop's thread only.
+// One client: its socket, buffers and held replies. Owned by its loop, used on the loop's thread
+// only.
 //
-// Input: what a receive delivers is decoded in place; only an incomplete request is copied. Output: replies are
-// appended to out_; what may leave moves to sending_, one send at a time. A reply held by the gate holds
-// those behind it. While too much output waits, no input is taken: the client's own socket fills up.
+// Input: what a receive delivers is decoded in place; only an incomplete request is copied. Output:
+// replies are appended to out_; what may leave moves to sending_, one send at a time. A reply held
+// by the gate holds those behind it. While too much output waits, no input is taken: the client's
+// own socket fills up.
 //
 // It is freed when its operations in flight are zero, never before.
 #pragma once
@@ -27,8 +29,8 @@ class Connection final : private ReplySink {
   // Null: refused, `out` holds the reason.
   void start(std::unique_ptr<Session> session, Buffer refusal);
 
-  // The end of a tick, for a connection that something has happened to: lets go of what may leave, sends it,
-  // takes more input, closes.
+  // The end of a tick, for a connection that something has happened to: lets go of what may leave,
+  // sends it, takes more input, closes.
   void advance();
 
   // Takes no more input; closes when what was read is answered.
@@ -38,7 +40,8 @@ class Connection final : private ReplySink {
   // Replies still held can never leave: each becomes `error`, then the connection closes.
   void fail_held(std::string_view error);
 
-  // Once a second: gives back idle memory; ends a client that takes no replies, or does not hang up.
+  // Once a second: gives back idle memory; ends a client that takes no replies, or does not hang
+  // up.
   void tend(uint64_t now_ns);
 
   bool holds() const { return !held_.empty(); }
@@ -82,9 +85,9 @@ class Connection final : private ReplySink {
   std::unique_ptr<Session> session_;
   RequestDecoder decoder_;
 
-  Buffer in_;       // of an incomplete request, or behind a pause
-  Buffer out_;      // replies not yet on their way
-  Buffer sending_;  // untouched while a send is in flight
+  Buffer in_;                // of an incomplete request, or behind a pause
+  Buffer out_;               // replies not yet on their way
+  Buffer sending_;           // untouched while a send is in flight
   uint64_t out_offset_ = 0;  // of out_'s first byte in the stream of replies
   uint64_t replies_ = 0;
   uint64_t reply_offset_ = 0;  // where the reply being written begins
@@ -96,14 +99,14 @@ class Connection final : private ReplySink {
   bool cancelling_ = false;  // of the receive
   bool send_in_flight_ = false;
 
-  bool stalled_ = false;    // a request wants to be tried again
-  bool input_over_ = false; // end of stream
-  bool draining_ = false;   // what arrives from now on is dropped; what was read is answered
-  bool closing_ = false;    // when the output is gone: no more requests are run
-  bool lingering_ = false;  // all sent, waiting for the client to hang up
+  bool stalled_ = false;     // a request wants to be tried again
+  bool input_over_ = false;  // end of stream
+  bool draining_ = false;    // what arrives from now on is dropped; what was read is answered
+  bool closing_ = false;     // when the output is gone: no more requests are run
+  bool lingering_ = false;   // all sent, waiting for the client to hang up
   bool aborted_ = false;
   bool closed_ = false;
-  bool was_idle_ = false;   // at the last tend()
+  bool was_idle_ = false;          // at the last tend()
   uint64_t patience_ends_ns_ = 0;  // of a send or a linger; 0: none
 };
 

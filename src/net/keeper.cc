@@ -31,6 +31,7 @@ void Keeper::tick() {
     registry_.sweep();
     sweep_ns_ = 0;
   }
+  if (state_.is_full()) registry_.refuse_new(true);
   if (!growing_ && !grown_ && state_.wants_growth() && now_ns >= growth_retry_ns_) start_growth();
   if (!flushing_ && (grown_ || registry_.has_work())) {
     flushing_ = registry_.begin_flush();
@@ -86,9 +87,10 @@ void Keeper::fail(int error) {
   failed_.store(true);
   registry_.stop_issuing();
   ++progress_;
-  log_error("the state file could not be flushed ({}): what was not flushed may be lost, so no more "
-            "numbers are issued. Check the disk, then start again.",
-            failure_);
+  log_error(
+      "the state file could not be flushed ({}): what was not flushed may be lost, so no more "
+      "numbers are issued. Check the disk, then start again.",
+      failure_);
 }
 
 }  // namespace number_dispenser

@@ -92,8 +92,8 @@ Result<std::vector<ListenSocket>> listen_host(const ListenAddress& address,
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
   addrinfo* found = nullptr;
-  const int error = ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(),
-                                  &hints, &found);
+  const int error =
+      ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
   if (error != 0)
     return fail(ExitStatus::kConfiguration,
                 fmt::format("cannot listen on {}: {}", where, ::gai_strerror(error)));
@@ -121,14 +121,15 @@ Result<std::vector<ListenSocket>> listen_unix(const std::string& path, const std
   struct stat old {};
   if (::lstat(path.c_str(), &old) == 0) {
     if (!S_ISSOCK(old.st_mode))
-      return fail(ExitStatus::kConfiguration,
-                  fmt::format("cannot listen on {}: a file that is no socket has this name", where));
+      return fail(
+          ExitStatus::kConfiguration,
+          fmt::format("cannot listen on {}: a file that is no socket has this name", where));
     if (is_served(address)) return listen_error(where, EADDRINUSE);
     ::unlink(path.c_str());
   }
   ListenSocket made{Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), path};
-  if (const int error = bind_patiently(
-          made.fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  if (const int error = bind_patiently(made.fd.get(), reinterpret_cast<const sockaddr*>(&address),
+                                       sizeof address);
       error != 0)
     return listen_error(where, error);
   std::vector<ListenSocket> sockets;

@@ -36,11 +36,11 @@ void Loop::run_tick(uint64_t longest_wait_ns) {
   ++tick_number_;
   work_announced_.store(false);
   take_inbox();
-  registry_.adopt(view_);
+  const bool adopted = registry_.adopt(view_);
   // Publish the bounds that must move, and start a flush if none is in flight.
   if (is_keeper()) keeper_.tick();
   // Release the replies that are covered now, and start their sends.
-  recheck_waiting();
+  recheck_waiting(adopted);
   advance_touched();
   const bool settled = registry_.announce(view_);
   if (settled && !waiting_.empty()) ring_.wake(ring_);
@@ -54,11 +54,11 @@ void Loop::touch(Connection& connection) {
   touched_.push_back(&connection);
 }
 
-void Loop::recheck_waiting() {
+void Loop::recheck_waiting(bool all) {
   // Announced before looking at the bounds, so that whoever moves one after that wakes this loop.
   has_waiting_.store(!waiting_.empty());
   const uint64_t progress = keeper_.progress() + registry_.settled().load();
-  if (progress == progress_seen_) return;
+  if (progress == progress_seen_ && !all) return;
   progress_seen_ = progress;
   for (Connection* connection : std::exchange(waiting_, {})) {
     connection->waiting = false;
@@ -88,8 +88,8 @@ void Loop::advance_touched() {
 void Loop::tell_others(bool settled) {
   const uint64_t log_end = registry_.log_end();
   const bool defined = std::exchange(log_end_told_, log_end) != log_end;
-  // Once each time: waking whoever waits in every tick would have two loops wake each other in turn for as
-  // long as a flush takes.
+  // Once each time: waking whoever waits in every tick would have two loops wake each other in turn
+  // for as long as a flush takes.
   const uint64_t progress = keeper_.progress();
   const bool moved = is_keeper() && std::exchange(progress_told_, progress) != progress;
   for (Loop* other : loops_) {
@@ -101,7 +101,9 @@ void Loop::tell_others(bool settled) {
   }
 }
 
-void Loop::wake(Loop& other) { other.ring_.wake(ring_); }
+void Loop::wake(Loop& other) {
+  other.ring_.wake(ring_);
+}
 
 void Loop::add_connection(Fd fd) {
   Buffer refusal;

@@ -68,9 +68,12 @@ void judge(Inspection& seen, const std::string& run_dir) {
   const auto counters = live.open_previous(seen.scan.header.id, seen.scan.header.epoch);
   seen.live_found = !counters.empty();
   for (const ScannedTenant& tenant : seen.scan.tenants) {
-    const uint64_t* next = clean ? nullptr : find_live(counters, tenant);
-    seen.dispensers.push_back(
-        {tenant, clean || next != nullptr, recover(tenant.definition, tenant.record, next)});
+    const layout::LiveSlot* line = clean ? nullptr : find_live(counters, tenant);
+    const uint64_t* next = line == nullptr ? nullptr : &line->next;
+    seen.dispensers.push_back({tenant, clean || next != nullptr,
+                               is_older(tenant, line)
+                                   ? recover_older(tenant.record, line->next)
+                                   : recover(tenant.definition, tenant.record, next)});
   }
 }
 
@@ -108,14 +111,14 @@ std::string recovery_of(const Inspection& seen) {
     return true;
   });
   if (inexact == 0) return "the live counters are there: every durable dispenser goes on exactly";
-  return fmt::format("{} dispensers have no live counter and go on at their durable bound, which "
-                     "skips {} numbers",
-                     inexact, skipped);
+  return fmt::format(
+      "{} dispensers have no live counter and go on at their durable bound, which "
+      "skips {} numbers",
+      inexact, skipped);
 }
 
 uint64_t next_number(const Seen& seen) {
-  return seen.tenant.definition.starting +
-         seen.recovered.position * seen.tenant.definition.step;
+  return seen.tenant.definition.starting + seen.recovered.position * seen.tenant.definition.step;
 }
 
 std::string hex(const layout::FileId& id) {
@@ -162,22 +165,21 @@ Result<std::string> check_state(const std::string& data_dir, const std::string& 
       seen->running ? "in use by a running server" : "not in use", seen->dispensers.size(),
       seen->scan.free_slots.size(), seen->bytes.size());
   for (const std::string& note : seen->scan.notes) text += fmt::format("survived: {}\n", note);
-  text += fmt::format("{}: {}\nno damage that would stop a start\n",
-                      seen->running ? "after SIGKILL now" : "at the next start",
-                      recovery_of(*seen));
+  text +=
+      fmt::format("{}: {}\nno damage that would stop a start\n",
+                  seen->running ? "after SIGKILL now" : "at the next start", recovery_of(*seen));
   return text;
 }
 
-Result<std::string> dump_state(const std::string& data_dir, const std::string& run_dir,
-                               bool json) {
+Result<std::string> dump_state(const std::string& data_dir, const std::string& run_dir, bool json) {
   const auto seen = inspect(data_dir, run_dir);
   if (!seen) return std::unexpected(seen.error());
   if (json) return as_json(*seen);
   size_t widest = 4;
   for (const Seen& one : seen->dispensers) widest = std::max(widest, one.tenant.name.size());
-  std::string text = fmt::format("{:<{}}  type  length  {:>19}  {:>19}  {:>19}  {:<14}  {:>10}\n",
-                                 "name", widest, "starting", "step", "current", "auto_disk",
-                                 "wasted");
+  std::string text =
+      fmt::format("{:<{}}  type  length  {:>19}  {:>19}  {:>19}  {:<14}  {:>10}\n", "name", widest,
+                  "starting", "step", "current", "auto_disk", "wasted");
   for (const Seen& one : seen->dispensers) {
     const Definition& definition = one.tenant.definition;
     text += fmt::format("{:<{}}  {:>4}  {:>6}  {:>19}  {:>19}  {:>19}  {:<14}  {:>10}\n",

@@ -33,8 +33,8 @@ uint64_t raise_file_limit() {
   return limit.rlim_cur > kSpareFiles ? limit.rlim_cur - kSpareFiles : limit.rlim_cur;
 }
 
-// A store into the mapped state file for which the file system has no block, or that lies past an end that
-// somebody else has moved. Nothing can be saved: what is durable is durable.
+// A store into the mapped state file for which the file system has no block, or that lies past an
+// end that somebody else has moved. Nothing can be saved: what is durable is durable.
 void on_sigbus(int) {
   constexpr std::string_view kMessage =
       "number-dispenser: SIGBUS: the state file was truncated, or its file system is full or "
@@ -62,9 +62,11 @@ std::string executable_path() {
 Result<std::unique_ptr<Server>> Server::create(const Config& config,
                                                std::function<Result<Config>()> reread) {
   std::unique_ptr<Server> server(new Server(config, std::move(reread)));
-  // Listening comes before the state file is opened for good: a start that fails should not move its epoch.
+  // The folder's lock comes first, so that a second server hears of the first one; its epoch last,
+  // since a start that fails should not move it.
   for (auto step : {std::function([&] { return server->watch_signals(); }),
                     std::function([&] { return server->make_rings(config.threads); }),
+                    std::function([&] { return server->open_storage(config); }),
                     std::function([&] { return server->listen(config); }),
                     std::function([&] { return server->open_state(config); })})
     if (auto done = step(); !done) return std::unexpected(done.error());
@@ -125,12 +127,17 @@ Result<void> Server::listen(const Config& config) {
   return {};
 }
 
-Result<void> Server::open_state(const Config& config) {
+Result<void> Server::open_storage(const Config& config) {
   KernelRandom random;
   auto storage = FileStorage::open(config.data_dir, StateFile::fresh_file(random));
   if (!storage) return std::unexpected(storage.error());
   storage_ = std::move(*storage);
   storage_->attach(*parts_.front()->ring);
+  return {};
+}
+
+Result<void> Server::open_state(const Config& config) {
+  KernelRandom random;
   auto state = StateFile::open(*storage_, live_, clock_, storage_->path());
   if (!state) return std::unexpected(state.error());
   state_ = std::move(*state);
@@ -152,8 +159,8 @@ Result<void> Server::open_state(const Config& config) {
   facts.started_ns = clock_.monotonic_ns();
   facts.max_clients = raise_file_limit();
   facts.acl_file = config.acl_file;
-  context_.reset(new CommandContext{
-      *registry_, clock_, std::move(facts), [] { ::kill(::getpid(), SIGTERM); }});
+  context_.reset(new CommandContext{*registry_, clock_, std::move(facts),
+                                    [] { ::kill(::getpid(), SIGTERM); }});
   sessions_ = std::make_unique<ClientSessions>(*context_);
   return apply(config);
 }
@@ -161,9 +168,8 @@ Result<void> Server::open_state(const Config& config) {
 void Server::make_loops() {
   for (const auto& parts : parts_) {
     parts->view = registry_->make_view();
-    parts->loop =
-        std::make_unique<Loop>(static_cast<unsigned>(loops_.size()), *parts->ring, *registry_,
-                               *parts->view, *keeper_, *sessions_, clock_);
+    parts->loop = std::make_unique<Loop>(static_cast<unsigned>(loops_.size()), *parts->ring,
+                                         *registry_, *parts->view, *keeper_, *sessions_, clock_);
     context_->loops.push_back({parts->view.get(), &parts->random, &parts->loop->stats()});
     loops_.push_back(parts->loop.get());
   }
@@ -220,11 +226,14 @@ void Server::run_first_loop() {
 }
 
 void Server::run_other_loop(LoopParts& parts) {
-  if (const auto enabled = parts.ring->enable(); !enabled)
-    log_error("a loop cannot run: {}", enabled.error().message);
-  else
-    while (phase_.load() == Phase::kServe) parts.loop->run_tick(kTickNs);
-  finish(parts);
+  const auto enabled = parts.ring->enable();
+  if (!enabled) {
+    // Without it definitions would never settle.
+    log_error("a loop cannot run, so the server stops: {}", enabled.error().message);
+    context_->stop();
+  }
+  while (enabled && phase_.load() == Phase::kServe) parts.loop->run_tick(kTickNs);
+  if (enabled) finish(parts);
   others_running_.fetch_sub(1);
 }
 
@@ -266,7 +275,8 @@ void Server::reload() {
   const auto config = reread_();
   const Result<void> applied = config ? apply(*config) : std::unexpected(config.error());
   if (applied)
-    log_info("configuration read again: log level, users, password and protected mode are in force");
+    log_info(
+        "configuration read again: log level, users, password and protected mode are in force");
   else
     log_error("configuration not taken over: {}", applied.error().message);
   manager_.ready(fmt::format("Serving {} dispensers", registry_->size()));
@@ -275,7 +285,8 @@ void Server::reload() {
 void Server::report() {
   uint64_t connections = 0;
   for (const Loop* loop : loops_) connections += loop->stats().connections.read();
-  manager_.status(fmt::format("Serving {} dispensers to {} clients", registry_->size(), connections));
+  manager_.status(
+      fmt::format("Serving {} dispensers to {} clients", registry_->size(), connections));
   if (manager_.watchdog_ns() != 0) manager_.alive();
 }
 

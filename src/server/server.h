@@ -1,5 +1,6 @@
-// Owns everything and connects it: state, registry, keeper, loops, listeners, sessions; starts and stops them.
-// The first loop runs on the caller's thread, with the listeners, the keeper and the signals.
+// Owns everything and connects it: state, registry, keeper, loops, listeners, sessions; starts and
+// stops them. The first loop runs on the caller's thread, with the listeners, the keeper and the
+// signals.
 #pragma once
 
 #include <sys/signalfd.h>
@@ -25,8 +26,8 @@ namespace number_dispenser {
 
 class Server {
  public:
-  // Everything that can be refused is refused here: io_uring, the data directory, the addresses, the state
-  // file. `reread`: the configuration again, for SIGHUP.
+  // Everything that can be refused is refused here: io_uring, the data directory, the addresses,
+  // the state file. `reread`: the configuration again, for SIGHUP.
   static Result<std::unique_ptr<Server>> create(const Config& config,
                                                 std::function<Result<Config>()> reread);
   ~Server();
@@ -47,6 +48,7 @@ class Server {
 
   Server(const Config& config, std::function<Result<Config>()> reread);
   Result<void> make_rings(unsigned count);
+  Result<void> open_storage(const Config& config);
   Result<void> open_state(const Config& config);
   Result<void> listen(const Config& config);
   Result<void> watch_signals();

@@ -18,12 +18,16 @@ void ServiceManager::reloading(uint64_t monotonic_ns) {
   ::sd_notify(0, fmt::format("RELOADING=1\nMONOTONIC_USEC={}", monotonic_ns / 1000).c_str());
 }
 
-void ServiceManager::stopping() { ::sd_notify(0, "STOPPING=1\nSTATUS=Stopping"); }
+void ServiceManager::stopping() {
+  ::sd_notify(0, "STOPPING=1\nSTATUS=Stopping");
+}
 
 void ServiceManager::status(const std::string& status) {
   ::sd_notify(0, fmt::format("STATUS={}", status).c_str());
 }
 
-void ServiceManager::alive() { ::sd_notify(0, "WATCHDOG=1"); }
+void ServiceManager::alive() {
+  ::sd_notify(0, "WATCHDOG=1");
+}
 
 }  // namespace number_dispenser

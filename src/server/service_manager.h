@@ -1,4 +1,5 @@
-// What systemd wants to hear (sd_notify(3)); silent where no service manager asked. First loop's thread.
+// What systemd wants to hear (sd_notify(3)); silent where no service manager asked. First loop's
+// thread.
 #pragma once
 
 #include <cstdint>

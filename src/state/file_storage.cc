@@ -29,18 +29,33 @@ std::unexpected<Error> io_error(std::string_view what, int error) {
   return fail_errno(ExitStatus::kIoError, what, error);
 }
 
+Result<void> sync_directory(const std::string& directory) {
+  const Fd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid() || ::fsync(fd.get()) != 0)
+    return io_error(fmt::format("cannot flush the directory {}", directory), errno);
+  return {};
+}
+
+std::string parent_of(const std::string& path) {
+  const size_t slash = path.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
 Result<void> make_directory(const std::string& directory) {
   for (size_t at = directory.find('/', 1);; at = directory.find('/', at + 1)) {
     const std::string part = directory.substr(0, at);
-    if (::mkdir(part.c_str(), 0750) != 0 && errno != EEXIST)
+    const bool made = ::mkdir(part.c_str(), 0750) == 0;
+    if (!made && errno != EEXIST)
       return io_error(fmt::format("cannot create the data directory {}", part), errno);
+    if (made)
+      if (auto synced = sync_directory(parent_of(part)); !synced) return synced;
     if (at == std::string::npos) return {};
   }
 }
 
-Result<Fd> take_lock(const std::string& path) {
-  Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
-  if (!fd.valid()) return io_error(fmt::format("cannot write {}", path), errno);
+// For as long as `fd` is open.
+Result<void> take_lock(int fd, const std::string& path) {
   // io_uring may hold on to a killed process's descriptors for some milliseconds more.
   constexpr int kTries = 50;
   constexpr int kPauseMs = 20;
@@ -48,7 +63,7 @@ Result<Fd> take_lock(const std::string& path) {
     struct flock lock {};
     lock.l_type = F_WRLCK;
     lock.l_whence = SEEK_SET;
-    if (::fcntl(fd.get(), F_OFD_SETLK, &lock) == 0) return fd;
+    if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) return {};
     if (errno != EAGAIN && errno != EACCES)
       return io_error(fmt::format("cannot lock {}", path), errno);
     if (tries == kTries)
@@ -69,13 +84,6 @@ Result<void> write_all(int fd, std::span<const std::byte> bytes) {
     offset += wrote;
     bytes = bytes.subspan(static_cast<size_t>(wrote));
   }
-  return {};
-}
-
-Result<void> sync_directory(const std::string& directory) {
-  const Fd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid() || ::fsync(fd.get()) != 0)
-    return io_error(fmt::format("cannot flush the directory {}", directory), errno);
   return {};
 }
 
@@ -114,11 +122,15 @@ void warn_of_file_system(int fd, const std::string& path) {
 Result<std::unique_ptr<FileStorage>> FileStorage::open(const std::string& directory,
                                                        std::span<const std::byte> initial) {
   if (auto made = make_directory(directory); !made) return std::unexpected(made.error());
-  auto lock = take_lock(fmt::format("{}/{}", directory, kLockName));
-  if (!lock) return std::unexpected(lock.error());
+  // Two locks: this file's, so that only one server creates the state file; and the state file's
+  // own, which nobody can remove from under a running server.
+  const std::string lock_path = fmt::format("{}/{}", directory, kLockName);
+  Fd lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
+  if (!lock.valid()) return io_error(fmt::format("cannot write {}", lock_path), errno);
+  if (auto taken = take_lock(lock.get(), lock_path); !taken) return std::unexpected(taken.error());
 
   std::unique_ptr<FileStorage> storage(new FileStorage);
-  storage->lock_ = std::move(*lock);
+  storage->lock_ = std::move(lock);
   storage->path_ = fmt::format("{}/{}", directory, kFileName);
   const char* path = storage->path_.c_str();
   storage->fd_ = Fd(::open(path, O_RDWR | O_CLOEXEC));
@@ -135,13 +147,18 @@ Result<std::unique_ptr<FileStorage>> FileStorage::open(const std::string& direct
     return io_error(fmt::format("cannot open {}", path), errno);
   if (!S_ISREG(found.st_mode))
     return fail(ExitStatus::kIoError, fmt::format("{} is not a regular file", path));
+  if (auto taken = take_lock(storage->fd_.get(), storage->path_); !taken)
+    return std::unexpected(taken.error());
+  // The start that gave the file its name may have been killed before the folder was flushed.
+  if (auto synced = sync_directory(directory); !synced) return std::unexpected(synced.error());
   warn_of_file_system(storage->fd_.get(), storage->path_);
 
   void* reserved = ::mmap(nullptr, kReservedBytes, PROT_NONE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (reserved == MAP_FAILED) return io_error("cannot reserve 6 GiB of address space", errno);
   storage->base_ = static_cast<std::byte*>(reserved);
-  // A growth that did not finish may have left a part of a page: it is not in the header, so not in use.
+  // A growth that did not finish may have left a part of a page: it is not in the header, so not in
+  // use.
   const auto bytes = static_cast<uint64_t>(found.st_size) / layout::kPageBytes * layout::kPageBytes;
   if (auto mapped = storage->map(std::min(bytes, kReservedBytes)); !mapped)
     return std::unexpected(mapped.error());
@@ -166,7 +183,9 @@ Result<void> FileStorage::flush_now() {
   return {};
 }
 
-void FileStorage::start_flush(Operation& operation) { ring_->flush(operation, fd_.get()); }
+void FileStorage::start_flush(Operation& operation) {
+  ring_->flush(operation, fd_.get());
+}
 
 void FileStorage::start_growth(Operation& operation, uint64_t bytes) {
   ND_CHECK(growth_ == nullptr && bytes > bytes_, "growth from {} to {}", bytes_, bytes);

@@ -30,8 +30,12 @@ std::string prefix_of(const layout::FileId& id) {
   return name + "-";
 }
 
-uint64_t page_floor(uint64_t bytes) { return bytes & ~uint64_t{layout::kPageBytes - 1}; }
-uint64_t page_ceiling(uint64_t bytes) { return page_floor(bytes + layout::kPageBytes - 1); }
+uint64_t page_floor(uint64_t bytes) {
+  return bytes & ~uint64_t{layout::kPageBytes - 1};
+}
+uint64_t page_ceiling(uint64_t bytes) {
+  return page_floor(bytes + layout::kPageBytes - 1);
+}
 
 // Only memory dies with the machine; only a file of our own can be believed.
 bool is_trustworthy(int fd) {
@@ -91,7 +95,8 @@ bool LiveDirectory::newer_exists(const layout::FileId& id, uint64_t epoch) {
 }
 
 Result<void> LiveDirectory::create_file(const std::string& path, uint64_t bytes) {
-  // The state file's lock is ours, so a file of this name is left over from a start that did not finish.
+  // The state file's lock is ours, so a file of this name is left over from a start that did not
+  // finish.
   ::unlink(path.c_str());
   Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd.valid()) return fail_errno(ExitStatus::kIoError, path, errno);
@@ -120,7 +125,7 @@ std::byte* LiveDirectory::create(const layout::FileId& id, uint64_t epoch, uint6
     log_warn("no live counters, so SIGKILL will cost what a power cut does: {}",
              made.error().message);
   extend(bytes);
-  layout::LiveHeader header{layout::kLiveMagic, id, epoch, {}};
+  layout::LiveHeader header{.magic = layout::kLiveMagic, .id = id, .epoch = epoch};
   std::memcpy(base_, &header, sizeof header);
   return base_;
 }
@@ -132,12 +137,13 @@ void LiveDirectory::extend(uint64_t bytes) {
   if (end <= begin) return;
   int flags = MAP_SHARED | MAP_FIXED;
   if (fd_.valid()) {
-    const int error = ::posix_fallocate(fd_.get(), static_cast<off_t>(begin),
-                                        static_cast<off_t>(end - begin));
+    const int error =
+        ::posix_fallocate(fd_.get(), static_cast<off_t>(begin), static_cast<off_t>(end - begin));
     if (error != 0) {
-      log_warn("no room for more live counters in {}, so SIGKILL will cost new dispensers what a "
-               "power cut does: {}",
-               directory_, std::strerror(error));
+      log_warn(
+          "no room for more live counters in {}, so SIGKILL will cost new dispensers what a "
+          "power cut does: {}",
+          directory_, std::strerror(error));
       fd_.reset();
     }
   }

@@ -18,7 +18,8 @@ using layout::Header;
 using layout::SlotState;
 
 constexpr std::string_view kRemedy =
-    "restore the data directory from a backup, then delete and define again, with a higher starting, "
+    "restore the data directory from a backup, then delete and define again, with a higher "
+    "starting, "
     "every dispenser that has issued since";
 
 template <class T>
@@ -41,9 +42,10 @@ std::optional<std::string> header_fault(const Header& header) {
   if (header.byte_order != layout::kByteOrder)
     return "the file was written on a machine of the other byte order, and cannot be moved";
   if (header.version != layout::kVersion)
-    return fmt::format("layout version {}, but this program reads version {}: run the version of "
-                       "number-dispenser that wrote the file",
-                       header.version, layout::kVersion);
+    return fmt::format(
+        "layout version {}, but this program reads version {}: run the version of "
+        "number-dispenser that wrote the file",
+        header.version, layout::kVersion);
   if (!checksum_holds(header)) return "wrong checksum";
   if (header.page_bytes != layout::kPageBytes ||
       header.slots_per_extent != layout::kSlotsPerExtent ||
@@ -56,9 +58,10 @@ std::optional<std::string> header_fault(const Header& header) {
 std::expected<Header, std::string> read_header(std::span<const std::byte> file,
                                                std::vector<std::string>& notes) {
   if (file.size() < layout::kPageBytes)
-    return std::unexpected(fmt::format("the file is truncated: {} bytes, shorter than its header "
-                                       "of {}; {}",
-                                       file.size(), layout::kPageBytes, kRemedy));
+    return std::unexpected(
+        fmt::format("the file is truncated: {} bytes, shorter than its header "
+                    "of {}; {}",
+                    file.size(), layout::kPageBytes, kRemedy));
   const Header copies[2] = {read_at<Header>(file, 0),
                             read_at<Header>(file, layout::kHeaderCopyOffset)};
   const std::optional<std::string> faults[2] = {header_fault(copies[0]), header_fault(copies[1])};
@@ -92,10 +95,10 @@ bool read_bound(std::span<const std::byte> file, ScannedTenant& tenant,
   if (!good[0] && !good[1]) return false;
   for (unsigned copy = 0; copy < 2; ++copy)
     if (!good[copy])
-      notes.push_back(fmt::format("slot {} ({}): bound record copy {} (offset {}) is damaged; the "
-                                  "other copy is good",
-                                  tenant.slot, tenant.name, copy + 1,
-                                  layout::bound_offset(tenant.slot, copy)));
+      notes.push_back(
+          fmt::format("slot {} ({}): bound record copy {} (offset {}) is damaged; the "
+                      "other copy is good",
+                      tenant.slot, tenant.name, copy + 1, layout::bound_offset(tenant.slot, copy)));
   const auto rank = [](const BoundSlot& record) {
     return std::pair(record.bound, record.sequence);
   };
@@ -134,12 +137,12 @@ std::expected<Scan, std::string> scan(std::span<const std::byte> file) {
   result.header = *header;
   const uint64_t expected_bytes = layout::file_bytes(header->extents);
   if (file.size() < expected_bytes)
-    return std::unexpected(fmt::format("the file is truncated: {} bytes of {}, so slot {} and later "
-                                       "ones are missing; {}",
-                                       file.size(), expected_bytes,
-                                       (file.size() - layout::kPageBytes) / layout::kExtentBytes *
-                                           layout::kSlotsPerExtent,
-                                       kRemedy));
+    return std::unexpected(fmt::format(
+        "the file is truncated: {} bytes of {}, so slot {} and later "
+        "ones are missing; {}",
+        file.size(), expected_bytes,
+        (file.size() - layout::kPageBytes) / layout::kExtentBytes * layout::kSlotsPerExtent,
+        kRemedy));
 
   absl::flat_hash_map<std::string_view, uint32_t> names;
   for (uint32_t slot = 0; slot < header->extents * layout::kSlotsPerExtent; ++slot) {
@@ -158,12 +161,13 @@ std::expected<Scan, std::string> scan(std::span<const std::byte> file) {
     if (!read_descriptor(file, tenant))
       return std::unexpected(slot_fault(slot, offset, "the dispenser's definition is damaged"));
     if (!read_bound(file, tenant, result.notes))
-      return std::unexpected(slot_fault(slot, layout::bound_offset(slot, 0),
-                                        fmt::format("both bound records of dispenser {} are damaged",
-                                                    tenant.name)));
+      return std::unexpected(
+          slot_fault(slot, layout::bound_offset(slot, 0),
+                     fmt::format("both bound records of dispenser {} are damaged", tenant.name)));
     if (const auto [other, fresh] = names.emplace(tenant.name, slot); !fresh)
-      return std::unexpected(slot_fault(
-          slot, offset, fmt::format("dispenser {} is also in slot {}", tenant.name, other->second)));
+      return std::unexpected(
+          slot_fault(slot, offset,
+                     fmt::format("dispenser {} is also in slot {}", tenant.name, other->second)));
     result.tenants.push_back(tenant);
   }
   return result;
@@ -172,7 +176,8 @@ std::expected<Scan, std::string> scan(std::span<const std::byte> file) {
 BoundRecord recover(const Definition& definition, const BoundRecord& record, const uint64_t* live) {
   if (!strategy_of(record.strategy).durable) return {.strategy = record.strategy};
   if (definition.kind == Kind::kRandom) {
-    // Only statistics: nothing is held back for them, so the live counter may be ahead of the record.
+    // Only statistics: nothing is held back for them, so the live counter may be ahead of the
+    // record.
     const uint64_t drawn = live != nullptr ? *live : record.position;
     return {drawn, drawn, 0, record.strategy};
   }
@@ -185,11 +190,21 @@ BoundRecord recover(const Definition& definition, const BoundRecord& record, con
           record.strategy};
 }
 
-const uint64_t* find_live(std::span<const std::byte> live, const ScannedTenant& tenant) {
+BoundRecord recover_older(const BoundRecord& record, uint64_t live) {
+  const uint64_t next = std::max(live, record.bound);
+  return {next, next, record.wasted, record.strategy};
+}
+
+bool is_older(const ScannedTenant& tenant, const layout::LiveSlot* live) {
+  return live != nullptr && tenant.sequence < live->sequence &&
+         strategy_of(tenant.record.strategy).durable;
+}
+
+const layout::LiveSlot* find_live(std::span<const std::byte> live, const ScannedTenant& tenant) {
   const uint64_t offset = sizeof(layout::LiveHeader) + tenant.slot * sizeof(layout::LiveSlot);
   if (offset + sizeof(layout::LiveSlot) > live.size()) return nullptr;
   const auto* slot = reinterpret_cast<const layout::LiveSlot*>(live.data() + offset);
-  return slot->generation == tenant.generation ? &slot->next : nullptr;
+  return slot->generation == tenant.generation ? slot : nullptr;
 }
 
 }  // namespace number_dispenser

@@ -18,7 +18,7 @@ using layout::Header;
 using layout::LiveSlot;
 using layout::SlotState;
 
-constexpr uint64_t kFirstExtents = 16;      // 1,024 dispensers, 388 KiB
+constexpr uint64_t kFirstExtents = 16;  // 1,024 dispensers, 388 KiB
 constexpr uint64_t kGrowthExtentsMin = 16;
 constexpr uint64_t kGrowthExtentsMax = 1024;
 constexpr uint32_t kFreeSlotsLow = 512;
@@ -35,6 +35,18 @@ void put_header(std::byte* file, Header header) {
   // Copy one is whole before copy two begins to change: at any moment one of them is.
   std::atomic_signal_fence(std::memory_order_seq_cst);
   std::memcpy(file + layout::kHeaderCopyOffset, &header, sizeof header);
+}
+
+// Live counters begin with their header. 0, which no run is, where there are none.
+uint64_t run_of(std::span<const std::byte> live) {
+  layout::LiveHeader header{};
+  if (live.size() < sizeof header) return 0;
+  std::memcpy(&header, live.data(), sizeof header);
+  return header.run;
+}
+
+void set_run(std::byte* live, uint64_t run) {
+  std::memcpy(live + offsetof(layout::LiveHeader, run), &run, sizeof run);
 }
 
 }  // namespace
@@ -67,17 +79,24 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
   const layout::FileId& id = found->header.id;
   const uint64_t last_epoch = found->header.epoch;
   if (live.newer_exists(id, last_epoch))
-    log_warn("{} is older than the run before: it was restored from a copy, and numbers issued since "
-             "may be issued again. Move every dispenser forward (DEL, then HSET with a higher starting).",
-             what);
-  // Growth that the header does not know of yet may hold leftovers of definitions never acknowledged.
+    log_warn(
+        "{} is older than the run before: it was restored from a copy, and numbers issued since "
+        "may be issued again. Move every dispenser forward (DEL, then HSET with a higher "
+        "starting).",
+        what);
+  // Growth that the header does not know of yet may hold leftovers of definitions never
+  // acknowledged.
   const uint64_t known_bytes = layout::file_bytes(found->header.extents);
   std::memset(storage.data() + known_bytes, 0, storage.size() - known_bytes);
 
   const auto previous = live.open_previous(id, last_epoch);
+  const bool same_run = run_of(previous) == found->header.run;
   file->header_.epoch = last_epoch + 1;
-  file->live_base_ = live.create(id, file->header_.epoch, layout::live_bytes(found->header.extents));
-  file->adopt(*found, previous);
+  file->header_.run = clock.monotonic_ns() ^ static_cast<uint64_t>(clock.unix_us()) << 20;
+  file->live_base_ =
+      live.create(id, file->header_.epoch, layout::live_bytes(found->header.extents));
+  set_run(file->live_base_, file->header_.run);
+  file->adopt(*found, same_run ? previous : std::span<const std::byte>(), what);
   if (found->header.clean == 0) file->touch_every_page();
   file->header_.clean = 0;
   file->write_header();
@@ -91,20 +110,30 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
   return file;
 }
 
-void StateFile::adopt(Scan& found, std::span<const std::byte> previous) {
+void StateFile::adopt(Scan& found, std::span<const std::byte> previous, std::string_view what) {
+  size_t older = 0;
   const bool clean = found.header.clean != 0;
   tenancies_.resize(header_.extents * layout::kSlotsPerExtent);
   for (const ScannedTenant& tenant : found.tenants) {
     tenancies_[tenant.slot] = {tenant.generation, tenant.sequence};
     // After a clean stop the records are exact; older counters could only be left over.
-    const uint64_t* live = clean ? nullptr : find_live(previous, tenant);
-    const BoundRecord exact = recover(tenant.definition, tenant.record, live);
+    const LiveSlot* live = clean ? nullptr : find_live(previous, tenant);
+    const bool is_copy = is_older(tenant, live);
+    older += is_copy ? 1 : 0;
+    const BoundRecord exact = is_copy ? recover_older(tenant.record, live->next)
+                                      : recover(tenant.definition, tenant.record,
+                                                live == nullptr ? nullptr : &live->next);
     // Also after a clean stop: both copies are to be the same again.
     write_bound(tenant.slot, exact);
     live_slot(tenant.slot).generation = tenant.generation;
     live_slot(tenant.slot).next = exact.position;
     tenants_.push_back({tenant.slot, tenant.name, tenant.definition, exact});
   }
+  if (older > 0)
+    log_warn(
+        "{} is older than the run before: it was restored from a copy. {} dispensers go on where "
+        "the live counters were; deleted ones may be back, and definitions made since are missing.",
+        what, older);
   for (const uint32_t slot : found.free_slots) set_state(slot, SlotState::kFree);
   free_.assign(found.free_slots.rbegin(), found.free_slots.rend());
   free_count_.store(static_cast<uint32_t>(free_.size()));
@@ -133,13 +162,17 @@ bool StateFile::wants_growth() const {
          header_.extents < layout::kMaxExtents;
 }
 
+bool StateFile::is_full() const {
+  return free_count_.load(std::memory_order_relaxed) == 0 && header_.extents >= layout::kMaxExtents;
+}
+
 uint64_t StateFile::growth_bytes() const {
   const uint64_t more = std::clamp(header_.extents / 4, kGrowthExtentsMin, kGrowthExtentsMax);
   return layout::file_bytes(std::min(header_.extents + more, layout::kMaxExtents));
 }
 
-// Takes in what the storage has grown by. The flush that follows makes the header durable together with
-// the first PENDING definitions in the new slots; none of them is LIVE before it.
+// Takes in what the storage has grown by. The flush that follows makes the header durable together
+// with the first PENDING definitions in the new slots; none of them is LIVE before it.
 bool StateFile::before_flush() {
   const uint64_t extents = (storage_.size() - layout::kPageBytes) / layout::kExtentBytes;
   if (extents == header_.extents) return false;
@@ -201,14 +234,17 @@ std::string_view StateFile::write_pending(uint32_t slot, std::string_view name,
 }
 
 void StateFile::set_state(uint32_t slot, SlotState state) {
-  auto* word =
-      reinterpret_cast<uint64_t*>(storage_.data() + layout::descriptor_offset(slot));
+  auto* word = reinterpret_cast<uint64_t*>(storage_.data() + layout::descriptor_offset(slot));
   std::atomic_ref(*word).store(static_cast<uint64_t>(state));
 }
 
-void StateFile::write_live(uint32_t slot) { set_state(slot, SlotState::kLive); }
+void StateFile::write_live(uint32_t slot) {
+  set_state(slot, SlotState::kLive);
+}
 
-void StateFile::write_tombstone(uint32_t slot) { set_state(slot, SlotState::kFree); }
+void StateFile::write_tombstone(uint32_t slot) {
+  set_state(slot, SlotState::kFree);
+}
 
 void StateFile::write_bound(uint32_t slot, const BoundRecord& record) {
   Tenancy& tenancy = tenancies_[slot];
@@ -223,6 +259,7 @@ void StateFile::write_bound(uint32_t slot, const BoundRecord& record) {
   std::memcpy(storage_.data() + layout::bound_offset(slot, 0), &bytes, sizeof bytes);
   std::atomic_signal_fence(std::memory_order_seq_cst);
   std::memcpy(storage_.data() + layout::bound_offset(slot, 1), &bytes, sizeof bytes);
+  live_slot(slot).sequence = bytes.sequence;
 }
 
 LiveSlot& StateFile::live_slot(uint32_t slot) {

@@ -16,7 +16,8 @@ namespace number_dispenser {
 namespace {
 
 constexpr unsigned kSubmissions = 1024;
-// A multishot operation ends when the queue is full: roomy enough for a burst from thousands of clients.
+// A multishot operation ends when the queue is full: roomy enough for a burst from thousands of
+// clients.
 constexpr unsigned kCompletions = 16384;
 
 // Buffers that receives share. 8 KiB hold a pipeline of some 300 requests.
@@ -28,22 +29,25 @@ constexpr size_t kBufferRingBytes = kBuffers * sizeof(io_uring_buf);
 std::unexpected<Error> refused(int error) {
   switch (error) {
     case EPERM:
-      return fail(ExitStatus::kNoPermission,
-                  "the kernel refuses io_uring (EPERM): allow it with `sysctl "
-                  "kernel.io_uring_disabled=0`, or, in a container, with a seccomp profile that has "
-                  "io_uring_setup, io_uring_enter and io_uring_register (contrib/docker/seccomp.json)");
+      return fail(
+          ExitStatus::kNoPermission,
+          "the kernel refuses io_uring (EPERM): allow it with `sysctl "
+          "kernel.io_uring_disabled=0`, or, in a container, with a seccomp profile that has "
+          "io_uring_setup, io_uring_enter and io_uring_register (contrib/docker/seccomp.json)");
     case ENOSYS:
-      return fail(ExitStatus::kNoPermission,
-                  "this system has no io_uring (ENOSYS): run Linux 6.1 or newer, or, in a container, "
-                  "use a seccomp profile that has io_uring_setup, io_uring_enter and "
-                  "io_uring_register (contrib/docker/seccomp.json)");
+      return fail(
+          ExitStatus::kNoPermission,
+          "this system has no io_uring (ENOSYS): run Linux 6.1 or newer, or, in a container, "
+          "use a seccomp profile that has io_uring_setup, io_uring_enter and "
+          "io_uring_register (contrib/docker/seccomp.json)");
     case EINVAL:
       return fail(ExitStatus::kConfiguration,
                   "this kernel's io_uring is too old (EINVAL): run Linux 6.1 or newer");
     case ENOMEM:
-      return fail(ExitStatus::kConfiguration,
-                  "no memory for io_uring (ENOMEM): raise the memory limit, or the locked-memory limit "
-                  "(LimitMEMLOCK, ulimit -l)");
+      return fail(
+          ExitStatus::kConfiguration,
+          "no memory for io_uring (ENOMEM): raise the memory limit, or the locked-memory limit "
+          "(LimitMEMLOCK, ulimit -l)");
     default:
       return fail(ExitStatus::kConfiguration, fmt::format("io_uring: {}", std::strerror(error)));
   }
@@ -72,8 +76,8 @@ UringRing::~UringRing() {
 }
 
 Result<void> UringRing::make_buffers() {
-  void* memory = ::mmap(nullptr, kBufferRingBytes, PROT_READ | PROT_WRITE,
-                        MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+  void* memory =
+      ::mmap(nullptr, kBufferRingBytes, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
   if (memory == MAP_FAILED) return refused(errno);
   buffer_ring_ = static_cast<io_uring_buf_ring*>(memory);
   io_uring_buf_reg registration{};
@@ -166,9 +170,13 @@ void UringRing::cancel(Operation& operation) {
   ::io_uring_sqe_set_data(&sqe, nullptr);
 }
 
-void UringRing::shutdown(int fd, int how) { ::shutdown(fd, how); }
+void UringRing::shutdown(int fd, int how) {
+  ::shutdown(fd, how);
+}
 
-void UringRing::close(int fd) { ::close(fd); }
+void UringRing::close(int fd) {
+  ::close(fd);
+}
 
 bool UringRing::has_unread(int fd) {
   int bytes = 0;
@@ -187,15 +195,16 @@ void UringRing::wake(Ring& caller) {
 }
 
 void UringRing::run_once(uint64_t timeout_ns) {
-  if (std::exchange(woken_, false)) timeout_ns = 0;
+  // What next_sqe() had to reap waits to be run.
+  if (std::exchange(woken_, false) || !reaped_.empty()) timeout_ns = 0;
   io_uring_cqe* first = nullptr;
   __kernel_timespec timeout{};
   timeout.tv_sec = static_cast<int64_t>(timeout_ns / 1'000'000'000);
   timeout.tv_nsec = static_cast<int64_t>(timeout_ns % 1'000'000'000);
   const int result = ::io_uring_submit_and_wait_timeout(&ring_, &first, 1, &timeout, nullptr);
-  ND_CHECK(result >= 0 || result == -ETIME || result == -EINTR || result == -EBUSY ||
-               result == -EAGAIN,
-           "io_uring_enter: {}", std::strerror(-result));
+  ND_CHECK(
+      result >= 0 || result == -ETIME || result == -EINTR || result == -EBUSY || result == -EAGAIN,
+      "io_uring_enter: {}", std::strerror(-result));
   reap();
   // By index: running one may start operations, and that may reap more.
   for (size_t at = 0; at < reaped_.size(); ++at) run(Reaped(reaped_[at]));
@@ -219,11 +228,9 @@ void UringRing::run(const Reaped& reaped) {
   // Wake-ups and cancellations need no answer: returning from run_once is one.
   if (reaped.operation == nullptr) return;
   Completion completion{.result = reaped.result, .more = (reaped.flags & IORING_CQE_F_MORE) != 0};
-  if ((reaped.flags & IORING_CQE_F_BUFFER) == 0)
-    return reaped.operation->on_completion(completion);
+  if ((reaped.flags & IORING_CQE_F_BUFFER) == 0) return reaped.operation->on_completion(completion);
   const unsigned id = reaped.flags >> IORING_CQE_BUFFER_SHIFT;
-  if (reaped.result > 0)
-    completion.data = {buffer(id).data(), static_cast<size_t>(reaped.result)};
+  if (reaped.result > 0) completion.data = {buffer(id).data(), static_cast<size_t>(reaped.result)};
   reaped.operation->on_completion(completion);
   ::io_uring_buf_ring_add(buffer_ring_, buffer(id).data(), kBufferBytes, static_cast<uint16_t>(id),
                           ::io_uring_buf_ring_mask(kBuffers), given_back_++);

@@ -5,7 +5,8 @@
 // CACHE holds what was written, DISK what was flushed: killing this program and serving DISK again is a
 // power cut. Names (create, rename, unlink, mkdir) are durable at once. CONTROL is read before every
 // write and flush and holds three numbers:
-//   write errno: a write fails and its bytes are lost; 0: it works
+//   write errno: a write fails and its bytes are lost, and so does a flush after one that failed (the
+//     kernel's loop device takes a write that failed in part for a whole one); 0: it works
 //   flush errno: a flush fails, and what it should have flushed never reaches DISK; 0: it works
 //   hold: while it is 1, flushes wait; CONTROL.held exists from the first one that does
 #define FUSE_USE_VERSION 31
@@ -17,6 +18,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +36,7 @@ static const char *cache_dir, *disk_dir, *control_path;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static Range *dirty;
 static size_t dirty_count, dirty_room;
+static atomic_bool write_failed;
 
 typedef struct {
   int write_errno, flush_errno, hold;
@@ -139,7 +142,10 @@ static int disk_write(const char *path, const char *bytes, size_t size, off_t of
                       struct fuse_file_info *info) {
   (void)path;
   const Control control = read_control();
-  if (control.write_errno != 0) return -control.write_errno;
+  if (control.write_errno != 0) {
+    atomic_store(&write_failed, 1);
+    return -control.write_errno;
+  }
   const ssize_t wrote = pwrite((int)info->fh, bytes, size, offset);
   if (wrote < 0) return -errno;
   mark_dirty((int)info->fh, offset, offset + wrote);
@@ -182,11 +188,13 @@ static int disk_fsync(const char *path, int only_data, struct fuse_file_info *in
     if (held >= 0) close(held);
   }
   for (; control.hold; control = read_control()) poll(NULL, 0, 2);
+  int failure = control.flush_errno;
+  if (atomic_exchange(&write_failed, 0) && failure == 0) failure = control.write_errno;
   const int disk = open(IN_DISK(path), O_RDWR);
   if (disk < 0) return -errno;
-  settle((int)info->fh, disk, control.flush_errno != 0);
+  settle((int)info->fh, disk, failure != 0);
   close(disk);
-  return -control.flush_errno;
+  return -failure;
 }
 
 static int disk_fsyncdir(const char *path, int only_data, struct fuse_file_info *info) {

@@ -18,7 +18,8 @@ void Client::connect() {
   closing_ = half_closes_ = excused_ = speaks_resp3_ = false;
   tops_.clear();
   unread_since_ns_ = world_.clock.monotonic_ns();
-  // What a lost connection left open: once the server has closed it, INFO says which changes were run.
+  // What a lost connection left open: once the server has closed it, INFO says which changes were
+  // run.
   if (std::ranges::all_of(lost_, [](const SocketPtr& lost) { return lost->closed; })) {
     for (const unsigned name : unsettled_)
       pending_.push_back(oracle_.info(name, Request::What::kResolve, out_));
@@ -51,7 +52,8 @@ void Client::act(bool asks) {
 
 void Client::move(bool everything) {
   if (!socket_) return;
-  if (!out_.empty()) pass(everything || world_.rng.coin() ? out_.size() : world_.rng.below(out_.size()));
+  if (!out_.empty())
+    pass(everything || world_.rng.coin() ? out_.size() : world_.rng.below(out_.size()));
   if (half_closes_ && out_.empty()) socket_->client_ended = true;
   if (everything || world_.rng.chance(habits_.reads)) {
     const size_t there = socket_->to_client.size();
@@ -81,7 +83,8 @@ void Client::receive(size_t bytes) {
     done += taken;
     world_.trace("client {}: reads '{}{}'", id_, reply.is_error() ? "-" : "",
                  reply.text.substr(0, 60));
-    if (pending_.empty()) return world_.violate("a reply that nobody has asked for: {}", reply.text);
+    if (pending_.empty())
+      return world_.violate("a reply that nobody has asked for: {}", reply.text);
     const Request request = std::move(pending_.front());
     pending_.pop_front();
     oracle_.judge(request, reply, tops_);
@@ -194,7 +197,8 @@ void Client::leave() {
   if (half_closes_) return;
   if (world_.rng.coin()) return expect("QUIT\r\n", "OK");
   out_ += "*1\r\n!GET\r\n";
-  pending_.push_back({.what = Request::What::kError, .expected = "ERR Protocol error: expected '$'"});
+  pending_.push_back(
+      {.what = Request::What::kError, .expected = "ERR Protocol error: expected '$'"});
 }
 
 }  // namespace number_dispenser::sim

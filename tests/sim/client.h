@@ -1,4 +1,5 @@
-// A simulated client: one connection at a time, a pipeline of requests, and a judge for every reply.
+// A simulated client: one connection at a time, a pipeline of requests, and a judge for every
+// reply.
 #pragma once
 
 #include <deque>
@@ -14,12 +15,12 @@ class Client {
  public:
   // How it behaves, for a whole run of a server.
   struct Habits {
-    unsigned depth = 1;          // requests it sends without waiting
-    size_t room = 1 << 20;       // bytes it lets wait unread
-    unsigned reads = 900;        // per mille of its turns
+    unsigned depth = 1;     // requests it sends without waiting
+    size_t room = 1 << 20;  // bytes it lets wait unread
+    unsigned reads = 900;   // per mille of its turns
     unsigned resets = 0;
     unsigned half_closes = 0;
-    unsigned quits = 0;          // also by a malformed request
+    unsigned quits = 0;  // also by a malformed request
     bool waits_for_changes = false;
   };
 
@@ -63,16 +64,16 @@ class Client {
   const std::vector<unsigned> owned_;
   Habits habits_;
   SocketPtr socket_;
-  std::string out_;               // not yet passed to the network
-  std::string in_;                // of a reply that is not whole
+  std::string out_;  // not yet passed to the network
+  std::string in_;   // of a reply that is not whole
   std::deque<Request> pending_;
   std::vector<Oracle::Top> tops_;
   std::vector<unsigned> unsettled_;  // names with changes that a lost connection has left open
-  std::vector<SocketPtr> lost_;   // those connections: the server may still run their requests
+  std::vector<SocketPtr> lost_;      // those connections: the server may still run their requests
   bool speaks_resp3_ = false;
-  bool closing_ = false;          // has sent its last request
+  bool closing_ = false;  // has sent its last request
   bool half_closes_ = false;
-  bool excused_ = false;          // being hung up on is no surprise
+  bool excused_ = false;  // being hung up on is no surprise
   uint64_t unread_since_ns_ = 0;
   uint64_t messages_ = 0;
 };

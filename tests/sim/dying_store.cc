@@ -11,7 +11,8 @@ bool DyingStore::about_to_die() {
   return true;
 }
 
-// Within an extent the addresses rise in the order of the stores: descriptor, bound copy one, copy two.
+// Within an extent the addresses rise in the order of the stores: descriptor, bound copy one, copy
+// two.
 void DyingStore::die(const char* what) {
   constexpr size_t kWord = 8;
   std::vector<size_t> changed;

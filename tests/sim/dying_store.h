@@ -1,8 +1,8 @@
-// A Store that passes everything on, and in one of the stores lets the process die: in the middle of it, with
-// the first words written and the rest not.
+// A Store that passes everything on, and in one of the stores lets the process die: in the middle
+// of it, with the first words written and the rest not.
 //
-// The code under test cannot stop there, so it runs its tick to the end; what page cache and live counters held
-// is kept, and comes back when the simulation has buried the process.
+// The code under test cannot stop there, so it runs its tick to the end; what page cache and live
+// counters held is kept, and comes back when the simulation has buried the process.
 #pragma once
 
 #include <span>

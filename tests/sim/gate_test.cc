@@ -1,5 +1,5 @@
-// The gate: no reply leaves before what it says is durable, and none behind it overtakes it. The whole server
-// on a disk whose flushes end when the test says so.
+// The gate: no reply leaves before what it says is durable, and none behind it overtakes it. The
+// whole server on a disk whose flushes end when the test says so.
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -133,8 +133,9 @@ TEST_P(Gate, WhatIsBehindAHeldReplyWaitsInOrder) {
   ask(client, hset("a", "elegant_close"));
   ask(client, "HSET m type 3 auto_disk memory\r\n");
   disk_.hold(true);
-  EXPECT_EQ(ask(client, "PING first\r\nGET a\r\nPING behind\r\nGET nobody\r\nGET m\r\nNONSENSE\r\n"),
-            Replies{"first"});
+  EXPECT_EQ(
+      ask(client, "PING first\r\nGET a\r\nPING behind\r\nGET nobody\r\nGET m\r\nNONSENSE\r\n"),
+      Replies{"first"});
   EXPECT_EQ(ask(client, "ECHO later\r\nGET a\r\n"), Replies{});
   disk_.hold(false);
   run();

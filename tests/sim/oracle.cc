@@ -14,7 +14,8 @@ constexpr std::string_view kNotFound = "ERR dispenser not found";
 // As an array of bulk strings or, where there is nothing to quote, as a line.
 void write_request(Rng& rng, std::string& bytes, std::initializer_list<std::string_view> words) {
   if (rng.coin()) {
-    for (const std::string_view word : words) fmt::format_to(std::back_inserter(bytes), "{} ", word);
+    for (const std::string_view word : words)
+      fmt::format_to(std::back_inserter(bytes), "{} ", word);
     bytes.replace(bytes.size() - 1, 1, "\r\n");
     return;
   }
@@ -133,15 +134,20 @@ Request Oracle::change(unsigned name, std::string& bytes) {
     const std::string length = std::to_string(defined.length);
     const std::string starting = std::to_string(defined.starting);
     const std::string step = std::to_string(defined.step);
-    made.expected = defined.kind == Kind::kRandom ? "3" : defined.kind == Kind::kFixedLength ? "5" : "4";
+    made.expected = defined.kind == Kind::kRandom        ? "3"
+                    : defined.kind == Kind::kFixedLength ? "5"
+                                                         : "4";
     if (defined.kind == Kind::kRandom)
-      write_request(rng, bytes, {"HSET", of.text, "type", type, "length", length, "auto_disk", spelt});
+      write_request(rng, bytes,
+                    {"HSET", of.text, "type", type, "length", length, "auto_disk", spelt});
     else if (defined.kind == Kind::kFixedLength)
-      write_request(rng, bytes, {"hset", of.text, "auto_disk", spelt, "length", length, "type", type,
-                                 "starting", starting, "step", step});
+      write_request(rng, bytes,
+                    {"hset", of.text, "auto_disk", spelt, "length", length, "type", type,
+                     "starting", starting, "step", step});
     else
-      write_request(rng, bytes, {"HSET", of.text, "type", type, "starting", starting, "step", step,
-                                 "auto_disk", spelt});
+      write_request(
+          rng, bytes,
+          {"HSET", of.text, "type", type, "starting", starting, "step", step, "auto_disk", spelt});
   } else if (rng.chance(650)) {
     state.strategy = strategy;
     write_request(rng, bytes, {"HSET", of.text, "auto_disk", spelt});
@@ -236,9 +242,8 @@ void Oracle::judge_get(const Request& request, const Reply& reply, std::vector<T
       may_be_exhausted(name, request.count))
     return;
   if (reply.text.starts_with("ERR INCRBY does not apply") &&
-      std::ranges::any_of(name.generations, [](const Generation& of) {
-        return of.definition.kind == Kind::kRandom;
-      }))
+      std::ranges::any_of(name.generations,
+                          [](const Generation& of) { return of.definition.kind == Kind::kRandom; }))
     return;
   world_.violate("a number of {} was asked for, and the reply is '{}'", name.text, reply.text);
 }
@@ -263,8 +268,7 @@ int Oracle::generation_of(const Name& name, const Reply& reply, uint64_t& ordina
       continue;
     ordinal = (number - definition.starting) / definition.step;
     constexpr uint64_t kFarthest = 500'000;  // of a simulation; where the next definition begins
-    if (ordinal < kFarthest && ordinal < name.generations[at].capacity)
-      return static_cast<int>(at);
+    if (ordinal < kFarthest && ordinal < name.generations[at].capacity) return static_cast<int>(at);
   }
   return -1;
 }
@@ -293,8 +297,8 @@ void Oracle::judge_number(const Request& request, const Reply& reply, std::vecto
   if (of.seen.size() <= last) of.seen.resize(last + 1 + last / 2);
   for (uint64_t ordinal = first; ordinal <= last; ++ordinal) {
     if (of.seen[ordinal])
-      return world_.violate("{} of {} was issued twice", of.definition.starting +
-                            ordinal * of.definition.step, name.text);
+      return world_.violate("{} of {} was issued twice",
+                            of.definition.starting + ordinal * of.definition.step, name.text);
     of.seen[ordinal] = true;
   }
   of.top = std::max(of.top, last + 1);
@@ -318,7 +322,9 @@ void Oracle::judge_change(const Request& request, const Reply& reply) {
 // Definitions that no crash can bring back.
 void Oracle::bury_dead(Name& name) {
   for (size_t at = 0; at < name.generations.size(); ++at) {
-    const auto is_it = [at](const State& state) { return state.generation == static_cast<int>(at); };
+    const auto is_it = [at](const State& state) {
+      return state.generation == static_cast<int>(at);
+    };
     Generation& generation = name.generations[at];
     if (generation.dead_at == 0 && std::ranges::none_of(name.states, is_it))
       generation.dead_at = now_;

@@ -1,7 +1,9 @@
-// What the promise (no duplicate, bounded waste, order, nothing acknowledged is lost) means for what clients
-// have seen: it remembers all of it, and judges every reply and every start. Knows nothing of the server.
+// What the promise (no duplicate, bounded waste, order, nothing acknowledged is lost) means for
+// what clients have seen: it remembers all of it, and judges every reply and every start. Knows
+// nothing of the server.
 //
-// Every definition of a name has numbers of its own, so that a number tells which definition it is of.
+// Every definition of a name has numbers of its own, so that a number tells which definition it is
+// of.
 #pragma once
 
 #include <deque>
@@ -21,13 +23,13 @@ namespace number_dispenser::sim {
 struct Generation {
   Definition definition;
   uint64_t capacity = 0;
-  std::vector<bool> seen;      // by ordinal; for the memory strategy, in this run
-  uint64_t top = 0;            // one past the highest seen
-  int64_t gets_base = 0;       // of the name's GETs, so many cannot have been of this
+  std::vector<bool> seen;  // by ordinal; for the memory strategy, in this run
+  uint64_t top = 0;        // one past the highest seen
+  int64_t gets_base = 0;   // of the name's GETs, so many cannot have been of this
   uint64_t wasted = 0;
-  unsigned strategies = 0;     // a bit for each it may have had
-  uint64_t dead_at = 0;        // its end was acknowledged; 0: not
-  bool exact = false;          // idle long enough for a power cut to waste nothing
+  unsigned strategies = 0;  // a bit for each it may have had
+  uint64_t dead_at = 0;     // its end was acknowledged; 0: not
+  bool exact = false;       // idle long enough for a power cut to waste nothing
 };
 
 struct State {
@@ -40,7 +42,8 @@ struct State {
 struct Name {
   std::string text;
   std::vector<Generation> generations;
-  // What the name may be after a crash: the last acknowledged, then what each later change made of it.
+  // What the name may be after a crash: the last acknowledged, then what each later change made of
+  // it.
   std::deque<State> states{State{}};
   uint64_t first_serial = 0;  // of states.front()
   uint64_t deletions = 0;     // sent

@@ -89,7 +89,8 @@ void Oracle::check_budget(const Name& name, const Generation& of, const Shown& s
   uint64_t generated_per_waste = 0;
   for (const Strategy& strategy : kStrategies) {
     const uint64_t per_waste = strategy.generated_per_waste;
-    if ((of.strategies & (1u << static_cast<unsigned>(strategy.id))) == 0 || per_waste == 0) continue;
+    if ((of.strategies & (1u << static_cast<unsigned>(strategy.id))) == 0 || per_waste == 0)
+      continue;
     if (generated_per_waste == 0 || per_waste < generated_per_waste)
       generated_per_waste = per_waste;
   }
@@ -99,13 +100,12 @@ void Oracle::check_budget(const Name& name, const Generation& of, const Shown& s
                    shown.wasted, shown.moved, generated_per_waste + 1);
 }
 
-// Its owner's connection is gone, and no change that it sent is still on its way: what came after the one
-// that was run last was never read.
+// Its owner's connection is gone, and no change that it sent is still on its way: what came after
+// the one that was run last was never read.
 void Oracle::resolve(Name& name, const State& found) {
   const auto last = std::find(name.states.rbegin(), name.states.rend(), found);
   if (last == name.states.rend())
-    return world_.violate("{} is {}, which nobody has asked for", name.text,
-                          describe(name, found));
+    return world_.violate("{} is {}, which nobody has asked for", name.text, describe(name, found));
   name.states.erase(last.base(), name.states.end());
 }
 

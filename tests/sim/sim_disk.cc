@@ -208,9 +208,8 @@ void SimDisk::tear(uint64_t offset) {
 void SimDisk::watch_lost_pages() {
   std::vector<std::byte*> pages;
   for (const uint64_t offset : lost_pages_) pages.push_back(cache_ + offset);
-  watch_stores(pages, [this](std::byte* page) {
-    lost_pages_.erase(static_cast<uint64_t>(page - cache_));
-  });
+  watch_stores(
+      pages, [this](std::byte* page) { lost_pages_.erase(static_cast<uint64_t>(page - cache_)); });
 }
 
 void SimDisk::restore_cache(std::span<const std::byte> bytes) {

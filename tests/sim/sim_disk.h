@@ -1,10 +1,11 @@
-// The state file's disk: what is durable, and the page cache above it, which the server maps. Outlives
-// processes; a power cut leaves what is durable. One thread.
+// The state file's disk: what is durable, and the page cache above it, which the server maps.
+// Outlives processes; a power cut leaves what is durable. One thread.
 //
-// What may become durable, and when: a sector stored into may be written back at any moment, with what it
-// holds then. A flush writes every sector that was dirty when it began, at some moment before it ends. A
-// power cut loses any of the dirty sectors, keeps any others, and tears at most one. A flush that fails has
-// written any part, and the rest looks clean from then on, until it is stored into again.
+// What may become durable, and when: a sector stored into may be written back at any moment, with
+// what it holds then. A flush writes every sector that was dirty when it began, at some moment
+// before it ends. A power cut loses any of the dirty sectors, keeps any others, and tears at most
+// one. A flush that fails has written any part, and the rest looks clean from then on, until it is
+// stored into again.
 #pragma once
 
 #include <array>
@@ -53,15 +54,16 @@ class SimDisk {
   // When something ends; nothing where nothing is under way.
   std::optional<uint64_t> due_ns() const;
 
-  // The process dies. What it has left in the page cache stays; `frozen`: as it was when the process died.
+  // The process dies. What it has left in the page cache stays; `frozen`: as it was when the
+  // process died.
   void end_process();
   void end_machine();
   // A process starts: from here on it is seen which pages it stores into.
   void watch_lost_pages();
 
   std::vector<std::byte> copy_cache() const { return {cache_, cache_ + size_}; }
-  // A process died in the middle of a store. One record is damaged by that, and mirrors stand one damage: no
-  // sector is torn until a start has flushed the file.
+  // A process died in the middle of a store. One record is damaged by that, and mirrors stand one
+  // damage: no sector is torn until a start has flushed the file.
   void restore_cache(std::span<const std::byte> bytes);
 
  private:

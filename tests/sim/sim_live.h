@@ -25,7 +25,8 @@ class SimLive final : public LiveMemory {
   void end_process();
   void end_machine();
 
-  // The last start asked whether the counters are newer than the state file, and was told that they are.
+  // The last start asked whether the counters are newer than the state file, and was told that they
+  // are.
   bool told_of_newer() const { return told_of_newer_; }
   // The counters that this epoch left are there, or those of a later one.
   bool holds(uint64_t epoch) const;

@@ -1,5 +1,5 @@
-// Connections in memory: what the kernel would hold of them. Owned by the simulation; outlives the server's
-// process, whose descriptors end with it. One thread.
+// Connections in memory: what the kernel would hold of them. Owned by the simulation; outlives the
+// server's process, whose descriptors end with it. One thread.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +14,11 @@ namespace number_dispenser::sim {
 
 // Both ends of one connection.
 struct Socket {
-  int fd = -1;               // at the server; -1: not accepted yet
-  std::string to_server;     // arrived, not read yet
-  bool client_ended = false; // no more will arrive
-  bool reset = false;        // by the client
-  std::string to_client;     // sent, not read yet
+  int fd = -1;                   // at the server; -1: not accepted yet
+  std::string to_server;         // arrived, not read yet
+  bool client_ended = false;     // no more will arrive
+  bool reset = false;            // by the client
+  std::string to_client;         // sent, not read yet
   size_t client_room = 1 << 20;  // bytes that may wait there
   bool server_shut_read = false;
   bool server_ended = false;  // nothing more will be sent: what the client sees as the end

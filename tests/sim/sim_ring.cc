@@ -37,16 +37,24 @@ void SimRing::send(Operation& operation, int fd, std::string_view bytes) {
   start({Kind::kSend, &operation, fd, bytes});
 }
 
-void SimRing::cancel(Operation& operation) { started_.push_back({.cancelled = &operation}); }
+void SimRing::cancel(Operation& operation) {
+  started_.push_back({.cancelled = &operation});
+}
 
 // The state file has a storage of its own here.
-void SimRing::read(Operation&, int, std::span<char>) { ND_CHECK(false, "read"); }
+void SimRing::read(Operation&, int, std::span<char>) {
+  ND_CHECK(false, "read");
+}
 void SimRing::write(Operation&, int, std::span<const std::byte>, uint64_t) {
   ND_CHECK(false, "write");
 }
-void SimRing::flush(Operation&, int) { ND_CHECK(false, "flush"); }
+void SimRing::flush(Operation&, int) {
+  ND_CHECK(false, "flush");
+}
 
-void SimRing::shutdown(int fd, int how) { net_.shutdown(fd, how); }
+void SimRing::shutdown(int fd, int how) {
+  net_.shutdown(fd, how);
+}
 
 void SimRing::close(int fd) {
   const auto uses = [fd](const InFlight& other) { return other.fd == fd; };
@@ -56,7 +64,9 @@ void SimRing::close(int fd) {
   net_.close(fd);
 }
 
-bool SimRing::has_unread(int fd) { return !net_.at(fd).to_server.empty(); }
+bool SimRing::has_unread(int fd) {
+  return !net_.at(fd).to_server.empty();
+}
 
 void SimRing::wake(Ring& caller) {
   if (&caller == this) {
@@ -130,8 +140,8 @@ bool SimRing::complete(InFlight& operation, std::vector<Done>& done) {
   if (operation.kind == Kind::kReceive) return complete_receive(operation, done);
   if (!operation.result && operation.cancelled) return finish(operation, done, -ECANCELED);
   const int result = operation.result ? *operation.result : transmit(operation);
-  world_.trace("loop {}: fd {} send of {} ends with {}", number_,
-               operation.fd - SimNet::kFirstFd, operation.bytes.size(), result);
+  world_.trace("loop {}: fd {} send of {} ends with {}", number_, operation.fd - SimNet::kFirstFd,
+               operation.bytes.size(), result);
   return finish(operation, done, result);
 }
 
@@ -168,9 +178,8 @@ bool SimRing::complete_receive(InFlight& operation, std::vector<Done>& done) {
   size_t bytes = std::min(socket.to_server.size(), kBufferBytes);
   if (rng.chance(world_.faults.short_receive)) bytes = rng.between(1, std::min(bytes, size_t{40}));
   const bool more = !operation.cancelled && !rng.chance(world_.faults.end_multishot);
-  world_.trace("loop {}: fd {} receives {} of {} bytes{}", number_,
-               operation.fd - SimNet::kFirstFd, bytes, socket.to_server.size(),
-               more ? "" : ", the receive ends");
+  world_.trace("loop {}: fd {} receives {} of {} bytes{}", number_, operation.fd - SimNet::kFirstFd,
+               bytes, socket.to_server.size(), more ? "" : ", the receive ends");
   done.push_back({operation.operation,
                   {.result = static_cast<int>(bytes), .more = more},
                   socket.to_server.substr(0, bytes)});

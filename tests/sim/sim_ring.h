@@ -1,8 +1,9 @@
-// A Ring over SimNet: operations complete when chance says so, in any order, with any error that io_uring may
-// give; descriptors, operations and the bytes of a send are watched for the rules of uring/ring.h.
+// A Ring over SimNet: operations complete when chance says so, in any order, with any error that
+// io_uring may give; descriptors, operations and the bytes of a send are watched for the rules of
+// uring/ring.h.
 //
-// As with io_uring, nothing that a tick starts has happened before submit(): a process that dies in its tick
-// has not sent. One thread.
+// As with io_uring, nothing that a tick starts has happened before submit(): a process that dies in
+// its tick has not sent. One thread.
 #pragma once
 
 #include <optional>
@@ -15,8 +16,7 @@ namespace number_dispenser::sim {
 
 class SimRing final : public Ring {
  public:
-  SimRing(World& world, SimNet& net, unsigned number)
-      : world_(world), net_(net), number_(number) {}
+  SimRing(World& world, SimNet& net, unsigned number) : world_(world), net_(net), number_(number) {}
 
   void accept_multishot(Operation& operation, int listener) override;
   void receive_multishot(Operation& operation, int fd) override;

@@ -16,8 +16,7 @@ constexpr uint64_t kAbortNs = 2000 * kNsPerMs;
 Result<void> SimStorage::flush_now() {
   if (countdown_ != 0 && --countdown_ == 0) {
     world_.death = death_;
-    world_.trace("{} dies in a blocking flush",
-                 death_ == Death::kProcess ? "process" : "machine");
+    world_.trace("{} dies in a blocking flush", death_ == Death::kProcess ? "process" : "machine");
   }
   if (world_.death != Death::kNone) return fail(ExitStatus::kIoError, "died");
   if (!disk_.flush_now()) return fail(ExitStatus::kIoError, "flush failed");
@@ -46,7 +45,9 @@ SimServer::SimServer(World& world, SimDisk& disk, SimLive& live, SimNet& net, un
   storage_.attach(parts_.front()->ring);
 }
 
-SimServer::~SimServer() { dying_.restore(); }
+SimServer::~SimServer() {
+  dying_.restore();
+}
 
 Result<void> SimServer::start() {
   disk_.watch_lost_pages();
@@ -56,11 +57,11 @@ Result<void> SimServer::start() {
   dying_.attach(*state_);
   registry_ = std::make_unique<Registry>(dying_, world_.clock);
   keeper_ = std::make_unique<Keeper>(*registry_, *state_, storage_, world_.clock);
-  settings_.set_protected_mode(false);
   ServerFacts facts;
   facts.threads = loops();
   facts.started_ns = world_.clock.monotonic_ns();
-  context_.reset(new CommandContext{*registry_, world_.clock, settings_, std::move(facts)});
+  context_.reset(new CommandContext{*registry_, world_.clock, std::move(facts), [] {}});
+  context_->protected_mode.store(false);
   sessions_ = std::make_unique<ClientSessions>(*context_);
   make_loops();
   net_.listen(true);
@@ -72,8 +73,9 @@ Result<void> SimServer::start() {
 void SimServer::make_loops() {
   for (const auto& part : parts_) {
     part->view = registry_->make_view();
-    part->loop = std::make_unique<Loop>(static_cast<unsigned>(loops_.size()), part->ring, *registry_,
-                                        *part->view, *keeper_, *sessions_, world_.clock);
+    part->loop =
+        std::make_unique<Loop>(static_cast<unsigned>(loops_.size()), part->ring, *registry_,
+                               *part->view, *keeper_, *sessions_, world_.clock);
     context_->loops.push_back({part->view.get(), &part->random, &part->loop->stats()});
     loops_.push_back(part->loop.get());
   }
@@ -145,8 +147,7 @@ void SimServer::stop() {
 
 bool SimServer::stopped() const {
   const auto done = [](const auto& part) { return part->ending == Ending::kDone; };
-  return std::ranges::all_of(parts_, done) && listener_->stopped() &&
-         (failed() || keeper_->idle());
+  return std::ranges::all_of(parts_, done) && listener_->stopped() && (failed() || keeper_->idle());
 }
 
 Result<void> SimServer::close() {

@@ -1,6 +1,6 @@
-// One process of the server: the real loops, keeper, registry, state file and sessions on simulated ring,
-// storage, live memory and clock. Does what src/server/server.cc does around them, without threads: the
-// simulation runs one loop's tick at a time. Destroying it is killing it.
+// One process of the server: the real loops, keeper, registry, state file and sessions on simulated
+// ring, storage, live memory and clock. Does what src/server/server.cc does around them, without
+// threads: the simulation runs one loop's tick at a time. Destroying it is killing it.
 #pragma once
 
 #include <memory>
@@ -103,7 +103,6 @@ class SimServer {
   std::unique_ptr<StateFile> state_;
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<Keeper> keeper_;
-  Settings settings_;
   std::unique_ptr<CommandContext> context_;
   std::unique_ptr<ClientSessions> sessions_;
   std::vector<Loop*> loops_;

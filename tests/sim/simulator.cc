@@ -103,7 +103,8 @@ void Simulator::one_life(Finish finish, unsigned rounds) {
     if (at == idles_at) idle();
     if (!server_ || !round(true)) return;
     if (rng.chance(2)) jump(rng.between(1, 70'000));
-    if (rng.chance(2)) world_.clock.set_unix_seconds(static_cast<int64_t>(rng.below(4'000'000'000)));
+    if (rng.chance(2))
+      world_.clock.set_unix_seconds(static_cast<int64_t>(rng.below(4'000'000'000)));
   }
   if (idles_at == rounds && rng.chance(100)) idle();
   if (!server_) return;
@@ -145,8 +146,8 @@ bool Simulator::start(bool may_die) {
     server_->storage().die_in_flush(static_cast<unsigned>(rng.between(1, 3)),
                                     rng.coin() ? Death::kProcess : Death::kMachine);
   const auto started = server_->start();
-  world_.trace("start: {}", started ? fmt::format("epoch {}", server_->epoch())
-                                    : started.error().message);
+  world_.trace("start: {}",
+               started ? fmt::format("epoch {}", server_->epoch()) : started.error().message);
   if (std::exchange(expects_warning_, false) && !live_.told_of_newer())
     world_.violate("the start did not ask whether the state file is older than the run before");
   if (started) {
@@ -219,14 +220,15 @@ void Simulator::idle() {
   if (server_ && !over() && all) {
     world_.trace("idle for 2 s");
     const uint64_t end_ns = world_.clock.monotonic_ns() + 2000 * kNsPerMs;
-    while (world_.clock.monotonic_ns() < end_ns && round(false)) {}
+    while (world_.clock.monotonic_ns() < end_ns && round(false)) {
+    }
     if (server_ && !over()) oracle_.idled();
   }
   world_.faults = faults;
 }
 
-// Runs until all requests are answered, without waiting for any timer where `strict`: who waits for one has
-// not been woken when it should have been. False: they are not.
+// Runs until all requests are answered, without waiting for any timer where `strict`: who waits for
+// one has not been woken when it should have been. False: they are not.
 bool Simulator::settle(bool strict) {
   const auto waits = [](const auto& client) { return client->waiting(); };
   const uint64_t end_ns = world_.clock.monotonic_ns() + 5000 * kNsPerMs;

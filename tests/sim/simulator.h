@@ -1,5 +1,5 @@
-// One simulation: a machine whose server is started, used by clients, and ended in every way, again and again,
-// all of it following from one 64-bit seed.
+// One simulation: a machine whose server is started, used by clients, and ended in every way, again
+// and again, all of it following from one 64-bit seed.
 #pragma once
 
 #include <memory>
@@ -61,7 +61,7 @@ class Simulator {
   std::vector<std::byte> old_copy_;
   uint64_t last_epoch_ = 0;
   bool expects_warning_ = false;  // the file was restored, and its next start can tell
-  bool counters_lost_ = false;  // this process's live counters will not outlive it
+  bool counters_lost_ = false;    // this process's live counters will not outlive it
   Totals totals_;
 };
 

@@ -17,7 +17,8 @@ struct Watch {
 };
 Watch watch;
 
-// Raised by a store of this thread into a page of ours, outside any library: it may do what any code may.
+// Raised by a store of this thread into a page of ours, outside any library: it may do what any
+// code may.
 void on_fault(int signal, siginfo_t* info, void*) {
   const auto address = reinterpret_cast<uintptr_t>(info->si_addr) & ~uintptr_t{kPageBytes - 1};
   auto* page = reinterpret_cast<std::byte*>(address);

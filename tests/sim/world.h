@@ -1,5 +1,5 @@
-// What everything in a simulation shares: chance, time, which faults may happen, the trace, and the first
-// promise that was seen broken. One thread.
+// What everything in a simulation shares: chance, time, which faults may happen, the trace, and the
+// first promise that was seen broken. One thread.
 #pragma once
 
 #include <fmt/format.h>
@@ -33,21 +33,21 @@ class SimClock final : public Clock {
 // How often what goes wrong, per mille of the occasions for it.
 struct Faults {
   // The network, without loss: the server has to cope and its clients see nothing.
-  unsigned late_completion = 0;   // of any operation that could complete now
+  unsigned late_completion = 0;  // of any operation that could complete now
   unsigned short_receive = 0;
-  unsigned end_multishot = 0;     // a multishot operation ends though it delivered
-  unsigned no_buffers = 0;        // ENOBUFS
+  unsigned end_multishot = 0;  // a multishot operation ends though it delivered
+  unsigned no_buffers = 0;     // ENOBUFS
   unsigned short_send = 0;
-  unsigned interrupted = 0;       // EINTR
-  unsigned accept_error = 0;      // EMFILE, ECONNABORTED, EINTR
+  unsigned interrupted = 0;   // EINTR
+  unsigned accept_error = 0;  // EMFILE, ECONNABORTED, EINTR
   // The network, with the loss of a connection.
   unsigned connection_error = 0;
   // The disk.
   unsigned slow_flush = 0;
-  unsigned failed_flush = 0;      // EIO, ENOSPC
-  unsigned no_room = 0;           // for growth
-  unsigned failed_growth = 0;     // EIO
-  unsigned write_back = 0;        // of random sectors, at any moment
+  unsigned failed_flush = 0;   // EIO, ENOSPC
+  unsigned no_room = 0;        // for growth
+  unsigned failed_growth = 0;  // EIO
+  unsigned write_back = 0;     // of random sectors, at any moment
 };
 
 // What ends a process before its time.

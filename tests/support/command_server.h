@@ -92,10 +92,9 @@ class CommandServer {
   ManualClock clock;
   SeededRandom random{1};
   LoopStats stats;
-  Settings settings;
   Registry registry{store, clock};
   std::unique_ptr<Registry::View> view = registry.make_view();
-  CommandContext context{registry, clock, settings, ServerFacts{}, [] {}};
+  CommandContext context{registry, clock, ServerFacts{}, [] {}};
 };
 
 }  // namespace number_dispenser::testing_support

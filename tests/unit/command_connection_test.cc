@@ -58,7 +58,7 @@ TEST_F(ConnectionTest, WithoutAPasswordAuthSaysSo) {
 }
 
 TEST_F(ConnectionTest, WithAPasswordNothingButAuthHelloAndQuitIsServedBeforeIt) {
-  server.settings.set_password("secret");
+  server.context.acl.set_default_password("secret");
   CommandServer::Client stranger(server.context);
   for (const char* request : {"PING", "GET a", "HSET a type 3", "INFO", "COMMAND", "CLIENT ID",
                               "MULTI", "CONFIG GET *", "ECHO x", "EXISTS a"})
@@ -117,11 +117,11 @@ TEST_F(ConnectionTest, ConfigGetTakesPatterns) {
 
 TEST_F(ConnectionTest, ConfigSetIsAllOrNothing) {
   EXPECT_TRUE(client.ask("CONFIG SET requirepass x protected-mode maybe").starts_with("-ERR "));
-  EXPECT_FALSE(server.settings.has_password());
+  EXPECT_TRUE(server.context.acl.is_open());
   EXPECT_TRUE(client.ask("CONFIG SET databases 2").starts_with("-ERR "));
   EXPECT_EQ(client.ask("CONFIG SET requirepass x protected-mode no"), "+OK\r\n");
-  EXPECT_TRUE(server.settings.password_matches("x"));
-  EXPECT_FALSE(server.settings.protected_mode());
+  EXPECT_NE(server.context.acl.authenticate("default", "x"), nullptr);
+  EXPECT_FALSE(server.context.protected_mode.load());
 }
 
 TEST_F(ConnectionTest, ATransactionRunsWhatWasQueued) {

@@ -150,7 +150,7 @@ TEST_F(DrawTest, InfoShowsWhatRecoveryCountedAsWaste) {
   store.found = {{0, "a", {Kind::kIncrementing, 0, 0, 1}, {175, 175, 4, StrategyId::kPreBase}}};
   Registry registry(store, server.clock);
   const auto view = registry.make_view();
-  CommandContext context{registry, server.clock, server.settings, ServerFacts{}, [] {}};
+  CommandContext context{registry, server.clock, ServerFacts{}, [] {}};
   context.loops.push_back({view.get(), &server.random, &server.stats});
   CommandServer::Client reader(context);
   const std::string reply = reader.ask("INFO a");

@@ -75,7 +75,8 @@ TEST_P(ConfigFileRefused, NamesTheLineAndTheKey) {
   EXPECT_EQ(refusal(GetParam().text), GetParam().error);
 }
 
-constexpr std::string_view kServerKeys = "addr, run_dir, threads, requirepass, aclfile, protected_mode";
+constexpr std::string_view kServerKeys =
+    "addr, run_dir, threads, requirepass, aclfile, protected_mode";
 
 INSTANTIATE_TEST_SUITE_P(
     Shape, ConfigFileRefused,

@@ -39,6 +39,17 @@ TEST(Recover, MemoryStartsAnewAndRandomKeepsItsStatistics) {
             (BoundRecord{200, 200, 0, StrategyId::kPreBase}));
 }
 
+TEST(RecoverOlder, AFileOlderThanItsCountersGoesOnPastEverythingDrawn) {
+  const ScannedTenant tenant{.record = {3, 3, 0, StrategyId::kPreClose}, .sequence = 4};
+  const layout::LiveSlot same{.next = 3, .generation = 0, .sequence = 4};
+  const layout::LiveSlot newer{.next = 504, .generation = 0, .sequence = 9};
+  EXPECT_FALSE(is_older(tenant, &same));
+  EXPECT_FALSE(is_older(tenant, nullptr));
+  ASSERT_TRUE(is_older(tenant, &newer));
+  EXPECT_EQ(recover_older(tenant.record, newer.next),
+            (BoundRecord{504, 504, 0, StrategyId::kPreClose}));
+}
+
 TEST(FindLive, ACounterBelongsToItsTenantAndItsSlot) {
   struct {
     layout::LiveHeader header{};
@@ -46,8 +57,8 @@ TEST(FindLive, ACounterBelongsToItsTenantAndItsSlot) {
   } memory;
   const auto bytes = std::as_bytes(std::span(&memory, 1));
   const auto next_of = [&](uint32_t slot, uint64_t generation) -> std::optional<uint64_t> {
-    const uint64_t* next = find_live(bytes, {.slot = slot, .generation = generation});
-    return next == nullptr ? std::nullopt : std::optional(*next);
+    const layout::LiveSlot* line = find_live(bytes, {.slot = slot, .generation = generation});
+    return line == nullptr ? std::nullopt : std::optional(line->next);
   };
   EXPECT_EQ(next_of(0, 1), 5U);
   EXPECT_EQ(next_of(1, 2), 6U);

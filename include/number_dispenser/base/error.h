@@ -12,11 +12,11 @@ namespace number_dispenser {
 // The numbers of sysexits.h that this program uses.
 enum class ExitStatus : int {
   kOk = 0,
-  kUsage = 64,           // the command line
-  kIoError = 74,         // the state file
-  kTemporary = 75,       // another server holds the data directory
-  kNoPermission = 77,    // a file or a port that this user may not use
-  kConfiguration = 78,   // the configuration file or the environment
+  kUsage = 64,          // the command line
+  kIoError = 74,        // the state file
+  kTemporary = 75,      // another server holds the data directory
+  kNoPermission = 77,   // a file or a port that this user may not use
+  kConfiguration = 78,  // the configuration file or the environment
 };
 
 struct Error {

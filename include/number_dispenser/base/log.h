@@ -1,7 +1,7 @@
 // The process's log: one line an event on standard error. Any thread.
 //
-// Text lines carry the time; under systemd (journal format) they carry a <n> priority instead, since
-// the journal keeps the time; JSON lines have the fields time, level and message.
+// Text lines carry the time; under systemd (journal format) they carry a <n> priority instead,
+// since the journal keeps the time; JSON lines have the fields time, level and message.
 #pragma once
 
 #include <fmt/format.h>

@@ -13,9 +13,9 @@ class RandomSource {
   virtual ~RandomSource() = default;
   virtual void fill(std::span<std::byte> out) = 0;
 
-  // Uniform in [0, limit), limit >= 1, without modulo bias: draws that fall into the last, incomplete
-  // multiple of `limit` are thrown away (Lemire, "Fast Random Integer Generation in an Interval",
-  // 2019: the biased draws are recognised from the low half of a 128-bit product).
+  // Uniform in [0, limit), limit >= 1, without modulo bias: draws that fall into the last,
+  // incomplete multiple of `limit` are thrown away (Lemire, "Fast Random Integer Generation in an
+  // Interval", 2019: the biased draws are recognised from the low half of a 128-bit product).
   uint64_t below(uint64_t limit);
 
  private:

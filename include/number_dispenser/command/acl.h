@@ -1,8 +1,9 @@
-// Users and what they may do, in the words of Redis 7.0's ACL: commands, categories, and patterns of dispensers'
-// names. (Channels are accepted and shown, selectors refused: there is nothing here that they would govern.)
+// Users and what they may do, in the words of Redis 7.0's ACL: commands, categories, and patterns
+// of dispensers' names. (Channels are accepted and shown, selectors refused: there is nothing here
+// that they would govern.)
 //
-// A user, once published, never changes: sessions keep a pointer to theirs and look for a newer one when the
-// generation has moved. Any thread.
+// A user, once published, never changes: sessions keep a pointer to theirs and look for a newer one
+// when the generation has moved. Any thread.
 #pragma once
 
 #include <atomic>

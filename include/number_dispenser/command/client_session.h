@@ -13,9 +13,11 @@
 
 namespace number_dispenser {
 
-// What is said when the state file has failed: the one error for every number that cannot be made durable.
+// What is said when the state file has failed: the one error for every number that cannot be made
+// durable.
 inline constexpr std::string_view kIoErrorReply =
-    "IOERR the state file cannot be written, so no number is issued and nothing is defined; see the "
+    "IOERR the state file cannot be written, so no number is issued and nothing is defined; see "
+    "the "
     "server's log";
 
 class ClientSession final : public Session {

@@ -1,5 +1,5 @@
-// The command table: one row a command, one row a subcommand. Dispatch, COMMAND and its subcommands, HELP, the
-// reference in the man page and the completions are made from it.
+// The command table: one row a command, one row a subcommand. Dispatch, COMMAND and its
+// subcommands, HELP, the reference in the man page and the completions are made from it.
 //
 // The dispatcher checks arity and rights before it calls, so a handler starts with a valid request.
 #pragma once
@@ -36,14 +36,15 @@ enum CommandFlags : uint32_t {
   kLoading = 1u << 5,
   kStale = 1u << 6,
   kFast = 1u << 7,
-  kNoAuth = 1u << 8,     // allowed before AUTH
+  kNoAuth = 1u << 8,  // allowed before AUTH
   kAllowBusy = 1u << 9,
-  kNoMulti = 1u << 10,   // not allowed inside MULTI
-  kAtOnce = 1u << 11,    // ours: runs inside MULTI instead of being queued
-  kContainer = 1u << 12, // ours: only its subcommands run
+  kNoMulti = 1u << 10,    // not allowed inside MULTI
+  kAtOnce = 1u << 11,     // ours: runs inside MULTI instead of being queued
+  kContainer = 1u << 12,  // ours: only its subcommands run
 };
 
-// ACL categories. @read, @write, @admin, @dangerous (of admin), @fast and @slow follow from the flags.
+// ACL categories. @read, @write, @admin, @dangerous (of admin), @fast and @slow follow from the
+// flags.
 enum CommandCategories : uint32_t {
   kKeyspace = 1u << 0,
   kString = 1u << 1,
@@ -54,8 +55,9 @@ enum CommandCategories : uint32_t {
   kAdminOnly = 1u << 6,  // @admin and @dangerous, without the flag
 };
 
-// Which words are dispensers' names, as COMMAND says it: the first and last word (negative: from the end) and
-// the distance between two, all 0 for none; and what is done with them, in Redis's words.
+// Which words are dispensers' names, as COMMAND says it: the first and last word (negative: from
+// the end) and the distance between two, all 0 for none; and what is done with them, in Redis's
+// words.
 struct KeyWords {
   int first = 0;
   int last = 0;
@@ -70,11 +72,11 @@ struct Command {
   KeyWords keys;
   uint32_t categories;
   std::string_view group;
-  std::string_view since;    // of Redis
-  std::string_view syntax;   // what follows the name
+  std::string_view since;   // of Redis
+  std::string_view syntax;  // what follows the name
   std::string_view summary;
-  std::string_view reply;    // what comes back, in words
-  Handler handler;           // null for a container
+  std::string_view reply;  // what comes back, in words
+  Handler handler;         // null for a container
 };
 
 // Sorted by name, so that a container stands right before its subcommands.
@@ -84,8 +86,8 @@ std::span<const Command> subcommands_of(const Command& container);
 
 // Case-insensitive; null where there is none. Not for subcommands.
 const Command* find_command(std::string_view name);
-// The row that runs `words`: a container leads on to its subcommand. Null: see whether find_command knows the
-// first word.
+// The row that runs `words`: a container leads on to its subcommand. Null: see whether find_command
+// knows the first word.
 const Command* resolve_command(std::span<const std::string_view> words);
 
 bool has_fitting_arity(const Command& command, size_t words);

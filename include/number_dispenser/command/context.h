@@ -13,8 +13,8 @@
 
 #include "number_dispenser/base/clock.h"
 #include "number_dispenser/base/random.h"
-#include "number_dispenser/command/command.h"
 #include "number_dispenser/command/acl.h"
+#include "number_dispenser/command/command.h"
 #include "number_dispenser/dispenser/registry.h"
 #include "number_dispenser/net/loop.h"
 

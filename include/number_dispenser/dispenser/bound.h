@@ -9,8 +9,8 @@ namespace number_dispenser {
 
 // What the state file says of a dispenser's progress. All in ordinals.
 //
-// Invariants: wasted <= position <= bound; no client holds an ordinal at or past `bound`; a power cut
-// makes `bound` the next ordinal and wastes exactly bound - position.
+// Invariants: wasted <= position <= bound; no client holds an ordinal at or past `bound`; a power
+// cut makes `bound` the next ordinal and wastes exactly bound - position.
 struct BoundRecord {
   uint64_t bound = 0;
   uint64_t position = 0;  // the next ordinal at the time of writing
@@ -30,8 +30,8 @@ struct Usage {
 inline constexpr uint64_t kWindowNs = 2'000'000'000;
 
 // How many ordinals past `next` may be made durable now: a crash then leaves the waste of the whole
-// life within the strategy's budget. 0 for a strategy without budget, and while past crashes have used
-// it up. next >= wasted. Not for memory strategies, which have no bound.
+// life within the strategy's budget. 0 for a strategy without budget, and while past crashes have
+// used it up. next >= wasted. Not for memory strategies, which have no bound.
 uint64_t window_ordinals(const Strategy& strategy, uint64_t next, uint64_t wasted,
                          const Usage& usage);
 

@@ -1,10 +1,11 @@
-// A dispenser as the loops see it: what a GET needs, on one cache line. The registry owns every cell and
-// never moves one; any number of loops draw from it at once.
+// A dispenser as the loops see it: what a GET needs, on one cache line. The registry owns every
+// cell and never moves one; any number of loops draw from it at once.
 //
 // Order of accesses that the promise rests on (all sequentially consistent):
 //   a loop   moves `next`, then reads `durable_bound`, then `raise_at`;
 //   a raise  is written and flushed, then `durable_bound` goes up;
-//   a retraction  lowers `raise_at`, then `durable_bound`, then reads `next` again, and only then is
+//   a retraction  lowers `raise_at`, then `durable_bound`, then reads `next` again, and only then
+//   is
 //            written: every ordinal released on the old bound is below what it read.
 #pragma once
 
@@ -17,10 +18,11 @@
 namespace number_dispenser {
 
 struct alignas(64) Cell {
-  // The next ordinal; lives where it outlives the process. Never null in a cell that a loop can see.
+  // The next ordinal; lives where it outlives the process. Never null in a cell that a loop can
+  // see.
   std::atomic<uint64_t>* next = nullptr;
-  // Ordinals below it may reach a client. 0 until the definition is durable; kNoLimit where nothing is
-  // kept (memory, random) and once the dispenser is durably deleted.
+  // Ordinals below it may reach a client. 0 until the definition is durable; kNoLimit where nothing
+  // is kept (memory, random) and once the dispenser is durably deleted.
   std::atomic<uint64_t> durable_bound{0};
   // Whoever issues this ordinal or a later one asks for a raise.
   std::atomic<uint64_t> raise_at{0};
@@ -33,7 +35,8 @@ struct alignas(64) Cell {
   // In the registry's list of dispensers to look at.
   std::atomic<bool> raise_wanted{false};
 
-  // Takes `count` (at least 1) consecutive ordinals and returns the first; nothing where fewer are left.
+  // Takes `count` (at least 1) consecutive ordinals and returns the first; nothing where fewer are
+  // left.
   std::optional<uint64_t> draw(uint64_t count) {
     uint64_t first = next->load(std::memory_order_relaxed);
     do {

@@ -1,5 +1,6 @@
-// Kinds of number. A kind is a pure function from an ordinal (0, 1, 2 ...) to a number; only the random
-// kind draws. Exhaustion is one comparison of the ordinal with the capacity, so nothing overflows.
+// Kinds of number. A kind is a pure function from an ordinal (0, 1, 2 ...) to a number; only the
+// random kind draws. Exhaustion is one comparison of the ordinal with the capacity, so nothing
+// overflows.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +30,8 @@ uint64_t power_of_ten(unsigned exponent);
 // The largest number the kind may issue.
 uint64_t largest_number(const Definition& definition);
 
-// How many ordinals have a number: ordinals at or past it are exhausted. kNoLimit for the random kind.
+// How many ordinals have a number: ordinals at or past it are exhausted. kNoLimit for the random
+// kind.
 uint64_t capacity_of(const Definition& definition);
 
 // For every definition that HSET accepts.

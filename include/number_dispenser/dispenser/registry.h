@@ -1,13 +1,14 @@
-// Every dispenser: definitions, bounds and who may see them. It decides what must become durable and
-// when a number or a definition is; it does no I/O itself.
+// Every dispenser: definitions, bounds and who may see them. It decides what must become durable
+// and when a number or a definition is; it does no I/O itself.
 //
-// Threads: loops call everything but the keeper's part, each with its own View. One loop, the keeper,
-// also calls begin_flush, end_flush and sweep. A mutex guards the definitions and the books; a GET takes
-// it only to ask for a raise.
+// Threads: loops call everything but the keeper's part, each with its own View. One loop, the
+// keeper, also calls begin_flush, end_flush and sweep. A mutex guards the definitions and the
+// books; a GET takes it only to ask for a raise.
 //
-// Life of a change (HSET, DEL): written to the store at once; durable after one flush (DEL, a switch of
-// strategy) or two (a creation: PENDING, then LIVE); settled when it is durable and every loop has
-// adopted it. Its reply waits for `settled() > change`, as a GET's waits for `durable_bound > ordinal`.
+// Life of a change (HSET, DEL): written to the store at once; durable after one flush (DEL, a
+// switch of strategy) or two (a creation: PENDING, then LIVE); settled when it is durable and every
+// loop has adopted it. Its reply waits for `settled() > change`, as a GET's waits for
+// `durable_bound > ordinal`.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -45,6 +46,7 @@ class Registry {
     friend class Registry;
     absl::flat_hash_map<std::string_view, Cell*> cells_;
     uint64_t adopted_ = 0;    // log entries applied
+    uint64_t at_tick_ = 0;    // of those, before this tick looked at its held replies
     uint64_t announced_ = 0;  // of those, known to the registry (under its mutex)
   };
 
@@ -55,18 +57,19 @@ class Registry {
   std::unique_ptr<View> make_view();
 
   enum class Outcome {
-    kDone,       // created, switched, deleted, or the same definition again: settled with `change`
-    kDiffers,    // exists with another definition; nothing changed
-    kNotFound,   // nothing changed
-    kNoRoom,     // the store must grow first; nothing changed: try again
-    kRefused,    // the store cannot grow; nothing changed
+    kDone,      // created, switched, deleted, or the same definition again: settled with `change`
+    kDiffers,   // exists with another definition; nothing changed
+    kNotFound,  // nothing changed
+    kNoRoom,    // the store must grow first; nothing changed: try again
+    kRefused,   // the store cannot grow; nothing changed
   };
   struct Change {
     Outcome outcome;
     uint64_t change = 0;
   };
-  // Creates a dispenser, or switches its strategy where only that differs. `strategy`: the default for
-  // a new dispenser, and no change for an old one, where absent. The caller's view knows it at once.
+  // Creates a dispenser, or switches its strategy where only that differs. `strategy`: the default
+  // for a new dispenser, and no change for an old one, where absent. The caller's view knows it at
+  // once.
   Change define(View& view, std::string_view name, const Definition& definition,
                 std::optional<StrategyId> strategy);
   Change switch_strategy(std::string_view name, StrategyId strategy);
@@ -81,9 +84,8 @@ class Registry {
   std::optional<Info> info(std::string_view name) const;
   size_t size() const;
 
-  // Names to `take`, in the order of their slots from `first` on, at most `count` of them. Returns the slot to go
-  // on with, 0 at the end. The name is good during the call.
-  static constexpr uint64_t kAllSlots = ~uint64_t{0};
+  // Names to `take`, in the order of their slots from `first` on, at most `count` of them. Returns
+  // the slot to go on with, 0 at the end. The name is good during the call.
   template <class Take>
   uint64_t list(uint64_t first, uint64_t count, Take take) const {
     const std::lock_guard lock(mutex_);
@@ -110,23 +112,26 @@ class Registry {
   // A loop that has drawn an ordinal at or past `raise_at` or `durable_bound`.
   void want_raise(Cell& cell);
 
-  // At the start of a tick: learn what other loops have defined.
-  void adopt(View& view);
-  // At the end of a tick, after held replies have been looked at: true if changes settled, so that other
-  // loops' held replies may now leave.
+  // In every tick, before held replies are looked at: learn what other loops have defined. True if
+  // there was something: then every held reply has to be looked at.
+  bool adopt(View& view);
+  // At the end of a tick, after held replies have been looked at: true if changes settled, so that
+  // other loops' held replies may now leave.
   bool announce(View& view);
   // Grows with every definition that loops have to adopt.
   uint64_t log_end() const { return log_end_.load(std::memory_order_acquire); }
 
-  // --- the keeper -----------------------------------------------------------------------------------
-  // Writes every bound and definition that must move; true if a flush must start. None may be in flight.
+  // --- the keeper
+  // ----------------------------------------------------------------------------------- Writes
+  // every bound and definition that must move; true if a flush must start. None may be in flight.
   bool begin_flush();
-  // The flush that followed begin_flush() has ended well. After one that failed nothing may be called
-  // but stop_issuing().
+  // The flush that followed begin_flush() has ended well. After one that failed nothing may be
+  // called but stop_issuing().
   void end_flush();
   // There is something for begin_flush().
   bool has_work() const { return has_work_.load(std::memory_order_acquire); }
-  // Looks for idle dispensers whose bound goes back; to be called every kSweepMs while sweeping() is true.
+  // Looks for idle dispensers whose bound goes back; to be called every kSweepMs while sweeping()
+  // is true.
   static constexpr uint64_t kSweepMs = 500;
   void sweep();
   bool sweeping() const;
@@ -138,8 +143,8 @@ class Registry {
   void stop_issuing() { issuing_.store(false, std::memory_order_release); }
   bool issuing() const { return issuing_.load(std::memory_order_acquire); }
 
-  // The last call, with no loop running and no flush in flight: writes every exact position, so that a
-  // flush makes the stop a clean one.
+  // The last call, with no loop running and no flush in flight: writes every exact position, so
+  // that a flush makes the stop a clean one.
   void close();
 
  private:
@@ -148,15 +153,15 @@ class Registry {
   struct Entry {
     Cell cell;
     std::string_view name;
-    BoundRecord written;             // in the store; durable up to `durable`
-    uint64_t durable = 0;            // bound
-    StrategyId strategy{};           // wanted; written.strategy follows at the next flush
+    BoundRecord written;    // in the store; durable up to `durable`
+    uint64_t durable = 0;   // bound
+    StrategyId strategy{};  // wanted; written.strategy follows at the next flush
     State state = State::kFree;
-    bool exact = false;              // write the exact position next (retraction)
-    bool open = false;               // in open_
-    bool created = false;            // the creation is settled
+    bool exact = false;    // write the exact position next (retraction)
+    bool open = false;     // in open_
+    bool created = false;  // the creation is settled
     uint8_t idle_sweeps = 0;
-    uint64_t seen_next = 0;          // at the last sweep
+    uint64_t seen_next = 0;  // at the last sweep
     uint64_t written_ns = 0;
     uint64_t create_change = 0;
   };

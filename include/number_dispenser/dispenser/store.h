@@ -1,7 +1,7 @@
 // What the registry needs of durable memory: the interface that the state file implements.
 //
-// Every write goes to memory at once and is durable when a flush that started after it has ended; who
-// flushes, and when, is the caller's business (Registry::begin_flush). One thread at a time.
+// Every write goes to memory at once and is durable when a flush that started after it has ended;
+// who flushes, and when, is the caller's business (Registry::begin_flush). One thread at a time.
 #pragma once
 
 #include <atomic>
@@ -27,8 +27,9 @@ class Store {
   // The start of a flush's batch: takes in what has grown. True if it wrote something.
   virtual bool before_flush() = 0;
 
-  // A new tenant, with a generation of its own, a live counter at 0 and a bound record at 0; a restart
-  // forgets it until it is live. The name returned stays where it is until the slot is given back.
+  // A new tenant, with a generation of its own, a live counter at 0 and a bound record at 0; a
+  // restart forgets it until it is live. The name returned stays where it is until the slot is
+  // given back.
   virtual std::string_view write_pending(uint32_t slot, std::string_view name,
                                          const Definition& definition, StrategyId strategy) = 0;
   virtual void write_live(uint32_t slot) = 0;       // only once pending is durable

@@ -1,4 +1,5 @@
-// Strategies: a strategy is a waste budget. All five are the same code with another row of this table.
+// Strategies: a strategy is a waste budget. All five are the same code with another row of this
+// table.
 #pragma once
 
 #include <array>

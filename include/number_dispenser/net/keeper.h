@@ -1,5 +1,6 @@
-// Makes bounds and definitions durable: one flush at a time for all of them, growth when slots run out, and
-// the retraction of idle bounds. Belongs to one loop, which calls tick() in each of its ticks.
+// Makes bounds and definitions durable: one flush at a time for all of them, growth when slots run
+// out, and the retraction of idle bounds. Belongs to one loop, which calls tick() in each of its
+// ticks.
 #pragma once
 
 #include <atomic>
@@ -45,9 +46,9 @@ class Keeper {
   MemberOperation<Keeper, &Keeper::on_growth> growth_{*this};
   bool flushing_ = false;
   bool growing_ = false;
-  bool grown_ = false;             // the new slots wait for the next flush's batch
-  uint64_t growth_retry_ns_ = 0;   // not before; 0: at once
-  uint64_t sweep_ns_ = 0;          // 0: no window is open
+  bool grown_ = false;            // the new slots wait for the next flush's batch
+  uint64_t growth_retry_ns_ = 0;  // not before; 0: at once
+  uint64_t sweep_ns_ = 0;         // 0: no window is open
   std::atomic<uint64_t> progress_{0};
   std::atomic<bool> failed_{false};
   std::string failure_;

@@ -1,6 +1,6 @@
-// Listening sockets, and the accepting of connections on the first loop, which hands them round the loops in
-// turn. (One listener a loop with SO_REUSEPORT would spread few connections unevenly, and could silently share
-// a port that another server already has.)
+// Listening sockets, and the accepting of connections on the first loop, which hands them round the
+// loops in turn. (One listener a loop with SO_REUSEPORT would spread few connections unevenly, and
+// could silently share a port that another server already has.)
 #pragma once
 
 #include <memory>
@@ -19,8 +19,8 @@ struct ListenSocket {
   std::string path;  // of a Unix socket
 };
 
-// Binds and listens: one socket for each address that the name stands for. A port that a process just killed
-// still holds is waited for briefly; one that is in use is an error that says so.
+// Binds and listens: one socket for each address that the name stands for. A port that a process
+// just killed still holds is waited for briefly; one that is in use is an error that says so.
 Result<std::vector<ListenSocket>> listen_on(const ListenAddress& address);
 
 // Used on the first loop's thread.

@@ -1,7 +1,7 @@
 // The loop: one thread, one ring, its connections. The tick is run_tick().
 //
-// Loops share the registry and nothing else. The first is the keeper's; the others ask it for flushes. A
-// loop is only called on its own thread, but for give_connection().
+// Loops share the registry and nothing else. The first is the keeper's; the others ask it for
+// flushes. A loop is only called on its own thread, but for give_connection().
 #pragma once
 
 #include <atomic>
@@ -87,7 +87,7 @@ class Loop {
 
  private:
   void take_inbox();
-  void recheck_waiting();
+  void recheck_waiting(bool all);
   void advance_touched();
   void bury();
   void tell_others(bool settled);
@@ -118,7 +118,8 @@ class Loop {
 
   // What other loops look at.
   std::atomic<bool> has_waiting_{false};
-  std::atomic<bool> work_announced_{false};  // the keeper has been woken for this loop's or another's work
+  std::atomic<bool> work_announced_{
+      false};  // the keeper has been woken for this loop's or another's work
   std::mutex inbox_mutex_;
   std::vector<Fd> inbox_;
 

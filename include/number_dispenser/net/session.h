@@ -1,5 +1,5 @@
-// What the loop needs of whoever understands requests. The loop knows bytes, order and waiting; a session
-// knows commands. Sessions run on their connection's loop.
+// What the loop needs of whoever understands requests. The loop knows bytes, order and waiting; a
+// session knows commands. Sessions run on their connection's loop.
 #pragma once
 
 #include <atomic>
@@ -17,8 +17,8 @@ class ReplySink {
  public:
   virtual Buffer& bytes() = 0;
   // The reply being written, and so every later one of this connection, leaves only when `bound` is
-  // greater than `ordinal`. Both a number behind its durable bound and a definition behind the settled changes
-  // are held this way. `bound` lives until the loop's next tick has ended.
+  // greater than `ordinal`. Both a number behind its durable bound and a definition behind the
+  // settled changes are held this way. `bound` lives until the loop's next tick has ended.
   virtual void hold_until_past(const std::atomic<uint64_t>& bound, uint64_t ordinal) = 0;
 
  protected:
@@ -29,7 +29,8 @@ class ReplySink {
 enum class Next {
   kContinue,
   kClose,  // once the replies so far have left
-  kRetry,  // nothing was done or written: give the same request again when the registry has moved on
+  kRetry,  // nothing was done or written: give the same request again when the registry has moved
+           // on
 };
 
 class Session {
@@ -43,8 +44,8 @@ class Session {
 class SessionFactory {
  public:
   virtual ~SessionFactory() = default;
-  // For a connection just accepted on the loop `loop`. Null refuses it: then `refusal` is sent and the
-  // connection closes.
+  // For a connection just accepted on the loop `loop`. Null refuses it: then `refusal` is sent and
+  // the connection closes.
   virtual std::unique_ptr<Session> open(unsigned loop, int fd, Buffer& refusal) = 0;
 };
 

@@ -12,8 +12,9 @@ namespace number_dispenser {
 
 class FileStorage final : public Storage {
  public:
-  // Opens `directory`/dispensers.state, creating both where missing, and takes the lock. `initial` are
-  // the bytes a new file starts with. The lock of a process that was just killed is waited for briefly.
+  // Opens `directory`/dispensers.state, creating both where missing, and takes the lock. `initial`
+  // are the bytes a new file starts with. The lock of a process that was just killed is waited for
+  // briefly.
   static Result<std::unique_ptr<FileStorage>> open(const std::string& directory,
                                                    std::span<const std::byte> initial);
   ~FileStorage() override;
@@ -43,8 +44,8 @@ class FileStorage final : public Storage {
   std::string path_;
   Fd lock_;
   Fd fd_;
-  // Of its own: the kernel reports a failed write once to each open file, and a growth's flush would take it
-  // from a flush of the bounds that runs beside it.
+  // Of its own: the kernel reports a failed write once to each open file, and a growth's flush
+  // would take it from a flush of the bounds that runs beside it.
   Fd growth_fd_;
   std::byte* base_ = nullptr;
   uint64_t bytes_ = 0;

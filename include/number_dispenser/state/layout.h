@@ -4,10 +4,10 @@
 //   extent 0          64 Descriptors (4 pages), 64 BoundSlots (1 page), the same 64 again (1 page)
 //   extent 1 ...
 //
-// Mirrored records are written copy one, then copy two, then flushed. Recovery takes the valid copy with the
-// larger bound: while a raise or a retraction is under way that one is never below a released number,
-// afterwards both hold the same. A record fits in one 512-byte sector, so a torn write spoils no
-// neighbour.
+// Mirrored records are written copy one, then copy two, then flushed. Recovery takes the valid copy
+// with the larger bound: while a raise or a retraction is under way that one is never below a
+// released number, afterwards both hold the same. A record fits in one 512-byte sector, so a torn
+// write spoils no neighbour.
 #pragma once
 
 #include <array>
@@ -50,14 +50,16 @@ struct Header {
   uint64_t sequence;  // one more at every write of the header; recovery takes the larger
   uint64_t extents;   // written in full and usable
   uint64_t clean;     // 1: stopped cleanly, every bound is exact
-  uint8_t reserved[44];
+  uint64_t run;       // of the run that has this epoch; a copy that is started too has another
+  uint8_t reserved[36];
   uint32_t crc32c;  // of all before it
 };
 static_assert(sizeof(Header) == 128 && offsetof(Header, crc32c) == 124);
-static_assert(offsetof(Header, byte_order) == 12, "a file of the other byte order must be recognised");
+static_assert(offsetof(Header, byte_order) == 12,
+              "a file of the other byte order must be recognised");
 
-// The state words differ in at least 20 bits, so that a flipped bit is seen as damage. A tombstone is
-// kFree.
+// The state words differ in at least 20 bits, so that a flipped bit is seen as damage. A tombstone
+// is kFree.
 enum class SlotState : uint64_t {
   kFree = 0,
   kPending = 0x50454e44494e47a5,
@@ -103,18 +105,25 @@ struct LiveHeader {
   std::array<char, 8> magic;
   FileId id;
   uint64_t epoch;
-  uint8_t reserved[32];
+  uint64_t run;
+  uint8_t reserved[24];
 };
 struct LiveSlot {
   uint64_t next;
   uint64_t generation;
-  uint8_t reserved[48];
+  uint64_t
+      sequence;  // of the bound record last written: a file with an earlier one is an older copy
+  uint8_t reserved[40];
 };
 inline constexpr std::array<char, 8> kLiveMagic{'N', 'U', 'M', 'L', 'I', 'V', 'E', '\n'};
 static_assert(sizeof(LiveHeader) == 64 && sizeof(LiveSlot) == 64);
 
-constexpr uint64_t file_bytes(uint64_t extents) { return kPageBytes + extents * kExtentBytes; }
-constexpr uint64_t extent_offset(uint64_t extent) { return kPageBytes + extent * kExtentBytes; }
+constexpr uint64_t file_bytes(uint64_t extents) {
+  return kPageBytes + extents * kExtentBytes;
+}
+constexpr uint64_t extent_offset(uint64_t extent) {
+  return kPageBytes + extent * kExtentBytes;
+}
 constexpr uint64_t descriptor_offset(uint32_t slot) {
   return extent_offset(slot / kSlotsPerExtent) + slot % kSlotsPerExtent * kDescriptorBytes;
 }

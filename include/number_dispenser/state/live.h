@@ -1,7 +1,7 @@
 // Where the live counters live: memory that outlives the process and dies with the machine.
 //
-// Files are told apart by the state file's id and epoch. Losing them is normal: recovery then goes by the
-// bounds. One thread.
+// Files are told apart by the state file's id and epoch. Losing them is normal: recovery then goes
+// by the bounds. One thread.
 #pragma once
 
 #include <cstddef>
@@ -29,15 +29,15 @@ class LiveMemory {
   virtual std::byte* create(const layout::FileId& id, uint64_t epoch, uint64_t bytes) = 0;
   // Makes [0, bytes) usable.
   virtual void extend(uint64_t bytes) = 0;
-  // This run's epoch is durable: its counters are the ones to trust, the previous run's are not needed
-  // any more.
+  // This run's epoch is durable: its counters are the ones to trust, the previous run's are not
+  // needed any more.
   virtual void drop_previous() = 0;
   // After a clean stop the state file is exact and this run's counters are not needed either.
   virtual void drop_current() = 0;
 };
 
-// Files `number-dispenser-<id>-<epoch>.live` in a tmpfs folder, mode 0600; with `.new` behind it until the
-// epoch is durable.
+// Files `number-dispenser-<id>-<epoch>.live` in a tmpfs folder, mode 0600; with `.new` behind it
+// until the epoch is durable.
 class LiveDirectory final : public LiveMemory {
  public:
   explicit LiveDirectory(std::string directory);

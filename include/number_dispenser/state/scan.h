@@ -1,4 +1,5 @@
-// Reads a state file's bytes and says what is in them; writes nothing. Recovery, `check` and `dump` are built on it.
+// Reads a state file's bytes and says what is in them; writes nothing. Recovery, `check` and `dump`
+// are built on it.
 #pragma once
 
 #include <cstddef>
@@ -32,15 +33,20 @@ struct Scan {
   std::vector<std::string> notes;      // survived damage and leftovers, a line each
 };
 
-// The error is one line: what is damaged, its slot and offset, and the remedy. Any bytes whatever are
-// safe to give.
+// The error is one line: what is damaged, its slot and offset, and the remedy. Any bytes whatever
+// are safe to give.
 std::expected<Scan, std::string> scan(std::span<const std::byte> file);
 
-// What recovery does with a tenant: `record` becomes exact (Store::Tenant). `live`: the live counter's next
-// ordinal where it can be trusted, else null.
+// What recovery does with a tenant: `record` becomes exact (Store::Tenant). `live`: the live
+// counter's next ordinal where it can be trusted, else null.
 BoundRecord recover(const Definition& definition, const BoundRecord& record, const uint64_t* live);
 
-// The live counter of a tenant in a previous run's counters, or null if it is not there.
-const uint64_t* find_live(std::span<const std::byte> live, const ScannedTenant& tenant);
+// What recovery does with one whose file is older than its live counter, which only a copy put in
+// place of the file can be: everything that was drawn counts as issued.
+BoundRecord recover_older(const BoundRecord& record, uint64_t live);
+bool is_older(const ScannedTenant& tenant, const layout::LiveSlot* live);
+
+// A tenant's line in a previous run's counters, or null if it is not there.
+const layout::LiveSlot* find_live(std::span<const std::byte> live, const ScannedTenant& tenant);
 
 }  // namespace number_dispenser

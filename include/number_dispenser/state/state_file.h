@@ -1,8 +1,10 @@
-// The state file as the registry's store: recovery, slots, definitions and bound records in mapped memory.
+// The state file as the registry's store: recovery, slots, definitions and bound records in mapped
+// memory.
 //
-// Owned by the server; between open() and close() every call but has_room_wanted() comes under the
-// registry's mutex. Starting is the only recovery there is: it takes what scan() finds, rewrites every page
-// (what a killed process had failed to flush looks clean to the kernel), moves the epoch and flushes.
+// Owned by the server; between open() and close() every call but wants_growth(), is_full() and
+// growth_bytes() comes under the registry's mutex. Starting is the only recovery there is: it takes
+// what scan() finds, rewrites every page (what a killed process had failed to flush looks clean to
+// the kernel), moves the epoch and flushes.
 #pragma once
 
 #include <atomic>
@@ -25,18 +27,20 @@ class StateFile final : public Store {
   // The bytes of a state file without dispensers.
   static std::vector<std::byte> fresh_file(RandomSource& random);
 
-  // Recovers, and makes what it found and a new epoch durable. `what` names the file in messages. Storage
-  // and live memory outlive the state file.
+  // Recovers, and makes what it found and a new epoch durable. `what` names the file in messages.
+  // Storage and live memory outlive the state file.
   static Result<std::unique_ptr<StateFile>> open(Storage& storage, LiveMemory& live,
                                                  const Clock& clock, std::string_view what);
 
   // After Registry::close(): flushes, then marks the file clean and flushes that.
   Result<void> close();
 
-  // Slots are running out: the keeper grows the storage to growth_bytes(), then the next before_flush()
-  // takes the new slots in.
+  // Slots are running out: the keeper grows the storage to growth_bytes(), then the next
+  // before_flush() takes the new slots in.
   bool wants_growth() const;
   uint64_t growth_bytes() const;
+  // No slot is free, and the file is as large as it can be.
+  bool is_full() const;
 
   uint64_t epoch() const { return header_.epoch; }
   const layout::FileId& id() const { return header_.id; }
@@ -55,7 +59,7 @@ class StateFile final : public Store {
  private:
   StateFile(Storage& storage, LiveMemory& live, const Clock& clock)
       : storage_(storage), live_(live), clock_(clock) {}
-  void adopt(Scan& found, std::span<const std::byte> previous);
+  void adopt(Scan& found, std::span<const std::byte> previous, std::string_view what);
   void touch_every_page();
   void write_header();
   void set_state(uint32_t slot, layout::SlotState state);
@@ -71,11 +75,11 @@ class StateFile final : public Store {
   const Clock& clock_;
   layout::Header header_{};
   std::byte* live_base_ = nullptr;
-  std::vector<Tenancy> tenancies_;   // by slot
-  std::vector<uint32_t> free_;       // the last is taken next
+  std::vector<Tenancy> tenancies_;  // by slot
+  std::vector<uint32_t> free_;      // the last is taken next
   std::atomic<uint32_t> free_count_{0};
-  std::vector<Tenant> tenants_;      // until the registry has asked
-  uint64_t generations_ = 0;         // begun in this epoch
+  std::vector<Tenant> tenants_;  // until the registry has asked
+  uint64_t generations_ = 0;     // begun in this epoch
 };
 
 }  // namespace number_dispenser

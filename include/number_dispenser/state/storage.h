@@ -1,8 +1,8 @@
-// The storage seam: the bytes of one state file, mapped. FileStorage is a real file; tests and the simulator
-// lose, tear and fail what was not flushed.
+// The storage seam: the bytes of one state file, mapped. FileStorage is a real file; tests and the
+// simulator lose, tear and fail what was not flushed.
 //
-// Stores into data() are durable once a flush that started after them has ended with 0. data() never
-// moves. One thread, but for stores into data().
+// Stores into data() are durable once a flush that started after them has ended with 0. data()
+// never moves. One thread, but for stores into data().
 #pragma once
 
 #include <cstddef>
@@ -25,9 +25,9 @@ class Storage {
 
   // Completes with 0, or with -errno: then nothing since the last good flush may be believed, ever.
   virtual void start_flush(Operation& operation) = 0;
-  // Appends zeros, written and flushed, up to `bytes`, and maps them. Completes with 0, or with the size
-  // as it was and -ENOSPC, -EDQUOT, -EFBIG or -ENOMEM where there is no room, or any other error, which
-  // means what it means for a flush. Flushes may run meanwhile.
+  // Appends zeros, written and flushed, up to `bytes`, and maps them. Completes with 0, or with the
+  // size as it was and -ENOSPC, -EDQUOT, -EFBIG or -ENOMEM where there is no room, or any other
+  // error, which means what it means for a flush. Flushes may run meanwhile.
   virtual void start_growth(Operation& operation, uint64_t bytes) = 0;
 };
 

@@ -1,9 +1,10 @@
-// The ring seam: asynchronous I/O as the loop uses it. UringRing is the kernel's io_uring; tests and the
-// simulator bring rings of their own.
+// The ring seam: asynchronous I/O as the loop uses it. UringRing is the kernel's io_uring; tests
+// and the simulator bring rings of their own.
 //
-// A ring belongs to one thread; only wake() may be called by others. Every operation started ends with
-// one completion whose `more` is false, whatever happens to its descriptor; until then the Operation, and
-// the memory given to it, must stay. Starting never fails: what cannot start completes with an error.
+// A ring belongs to one thread; only wake() may be called by others. Every operation started ends
+// with one completion whose `more` is false, whatever happens to its descriptor; until then the
+// Operation, and the memory given to it, must stay. Starting never fails: what cannot start
+// completes with an error.
 #pragma once
 
 #include <cstddef>
@@ -46,8 +47,8 @@ class Ring {
 
   // Descriptors of new connections, until cancelled or ended by an error.
   virtual void accept_multishot(Operation& operation, int listener) = 0;
-  // Whatever arrives, in completions with `data`; result 0 is the end of the stream. -ENOBUFS: data is
-  // waiting but no buffer was free; re-arm on a later tick, when buffers have been given back.
+  // Whatever arrives, in completions with `data`; result 0 is the end of the stream. -ENOBUFS: data
+  // is waiting but no buffer was free; re-arm on a later tick, when buffers have been given back.
   virtual void receive_multishot(Operation& operation, int fd) = 0;
   // May send less than all.
   virtual void send(Operation& operation, int fd, std::string_view bytes) = 0;
@@ -65,11 +66,12 @@ class Ring {
   // Bytes have arrived that no receive has taken.
   virtual bool has_unread(int fd) = 0;
 
-  // Submits what was started, waits until a completion is there, wake() is called or `timeout_ns` has
-  // passed, then runs the completions. Nothing runs inside a starting call.
+  // Submits what was started, waits until a completion is there, wake() is called or `timeout_ns`
+  // has passed, then runs the completions. Nothing runs inside a starting call.
   virtual void run_once(uint64_t timeout_ns) = 0;
 
-  // Makes this ring's run_once() return. Called by the thread that runs `caller`, which may be this ring.
+  // Makes this ring's run_once() return. Called by the thread that runs `caller`, which may be this
+  // ring.
   virtual void wake(Ring& caller) = 0;
 };
 

@@ -1,7 +1,8 @@
-// The kernel's io_uring as a Ring. Descriptors given to it must be blocking ones (io_uring does the waiting).
+// The kernel's io_uring as a Ring. Descriptors given to it must be blocking ones (io_uring does the
+// waiting).
 //
-// Made disabled on any thread, so that a refusal shows before threads start; the thread that runs it calls
-// enable() first.
+// Made disabled on any thread, so that a refusal shows before threads start; the thread that runs
+// it calls enable() first.
 #pragma once
 
 #include <liburing.h>
