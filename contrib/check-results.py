@@ -3,7 +3,8 @@
 
 Usage: check-results.py pytest JUNIT_FILE    prints "passed failed skipped" of its test cases
        check-results.py meson BUILD          the same of the last `meson test` in that build directory
-       check-results.py threaded BUILD       prints the names of the meson tests whose sources start threads
+       check-results.py threaded BUILD       prints which tests are in sources that start threads: first a
+                                             filter for GoogleTest, then the meson tests, one a line
 """
 
 import json
@@ -48,17 +49,23 @@ def introspect(what, build):
     return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
 
 
-def starts_threads(target):
-    sources = [path for group in target["target_sources"] for path in group.get("sources", [])]
-    return any(
-        re.search(r"std::(jthread|thread|async)\b", pathlib.Path(path).read_text())
-        for path in sources
-    )
+def threaded_sources(target):
+    for group in target["target_sources"]:
+        for path in group.get("sources", []):
+            text = pathlib.Path(path).read_text()
+            if re.search(r"std::(jthread|thread|async)\b", text):
+                yield text
 
 
 def threaded_tests(build):
-    threaded = {target["id"] for target in introspect("--targets", build) if starts_threads(target)}
-    return [test["name"] for test in introspect("--tests", build) if threaded & set(test["depends"])]
+    threaded, suites = set(), set()
+    for target in introspect("--targets", build):
+        for text in threaded_sources(target):
+            threaded.add(target["id"])
+            suites.update(re.findall(r"^TEST(?:_F|_P)?\((\w+),", text, re.MULTILINE))
+    tests = introspect("--tests", build)
+    yield ":".join(f"{suite}.*:*/{suite}.*" for suite in sorted(suites))
+    yield from (test["name"] for test in tests if threaded & set(test["depends"]))
 
 
 def main():

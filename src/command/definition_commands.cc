@@ -185,13 +185,14 @@ Next hset(Call& call) {
   if (wanted.only_strategy())
     return answer_change(call, registry.switch_strategy(name, *wanted.strategy), name);
   if (!wanted.type)
-    return error(call,
-                 registry.info(name)
-                     ? fmt::format("ERR dispenser '{}' exists: only auto_disk can be changed; give "
-                                   "the whole definition, with its type, to compare it",
-                                   name)
-                     : "ERR field 'type' is required: 1 (random), 2 (incrementing, fixed "
-                       "length) or 3 (incrementing)");
+    return error(
+        call,
+        registry.info(name)
+            ? fmt::format("ERR dispenser '{}' exists, and without its type only auto_disk can be "
+                          "given: DEL it first to define it anew",
+                          name)
+            : "ERR field 'type' is required: 1 (random), 2 (incrementing, fixed "
+              "length) or 3 (incrementing)");
   const auto definition = define_from(wanted);
   if (!definition) return error(call, definition.error());
   return answer_change(

@@ -191,8 +191,7 @@ BoundRecord recover(const Definition& definition, const BoundRecord& record, con
 }
 
 BoundRecord recover_older(const BoundRecord& record, uint64_t live) {
-  const uint64_t next = std::max(live, record.bound);
-  return {next, next, record.wasted, record.strategy};
+  return {live, live, std::min(record.wasted, live), record.strategy};
 }
 
 bool is_older(const ScannedTenant& tenant, const layout::LiveSlot* live) {

@@ -121,6 +121,30 @@ def test_a_definition_that_could_not_be_flushed_is_not_acknowledged(on_disk, dis
         assert client.command("EXISTS", "lost") == 0
 
 
+def test_a_start_makes_durable_what_only_the_kernel_still_knows(on_disk, disk):
+    """Definitions whose last flush failed are in the kernel's pages, which look clean to it."""
+    server = on_disk().start()
+    names = [f"name-{number}" for number in range(64)]  # All slots of some pages.
+    with server.connect() as client:
+        # The first flush makes the definitions durable, the second would bring them into force.
+        disk.fail_flushes(spared=1)
+        client.send(b"".join(b"HSET %b type 3\r\n" % name.encode() for name in names))
+        assert (b"-" + client.read()).startswith(IO_ERROR)
+    assert_stopped(server)
+    repair(disk, server, "the kernel keeps its pages")
+    server.start()
+    with server.connect() as client:
+        assert client.command("EXISTS", *names) == 64, "the kernel has forgotten them: no test"
+        received = [client.command("GET", name) for name in names]
+        assert received == [b"0"] * 64
+    server.kill9()
+    repair(disk, server, "power cut")
+    server.start()
+    with server.connect() as client:
+        assert client.command("EXISTS", *names) == 64
+        assert [client.command("GET", name) for name in names] == [b"1"] * 64
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_while_a_flush_hangs_what_needs_none_is_served_and_numbers_wait(on_disk, disk, threads):
     server = on_disk("--threads", threads).start()

@@ -73,8 +73,6 @@ MUTANTS = [
     Mutant('the second copy of a bound is not written', 'src/state/state_file.cc',
            '  std::memcpy(storage_.data() + layout::bound_offset(slot, 1), &bytes, sizeof bytes);\n',
            ''),
-    Mutant('recovery takes the smaller bound', 'src/state/scan.cc',
-           'rank(copies[1]) > rank(copies[0])', 'rank(copies[1]) < rank(copies[0])'),
     Mutant('recovery takes the position for the bound', 'src/state/scan.cc',
            '  return {record.bound, record.bound, record.wasted + (record.bound - record.position),',
            '  return {record.position, record.position, record.wasted,'),
@@ -83,7 +81,7 @@ MUTANTS = [
     Mutant('live counters of another epoch are trusted', 'src/state/state_file.cc',
            'const auto previous = live.open_previous(id, last_epoch);',
            'auto previous = live.open_previous(id, last_epoch);\n'
-           '  for (uint64_t epoch = last_epoch + 50; previous.empty() && epoch > last_epoch; --epoch)\n'
+           '  for (uint64_t epoch = last_epoch + 50; previous.empty() && epoch > last_epoch + 1; --epoch)\n'
            '    previous = live.open_previous(id, epoch);'),
     Mutant('live counters are not looked for', 'src/state/state_file.cc',
            'clean ? nullptr : find_live(previous, tenant)', 'nullptr'),
@@ -94,13 +92,12 @@ MUTANTS = [
            'file->header_.epoch = std::max<uint64_t>(last_epoch, 1);'),
     Mutant('a restored older file is not noticed', 'src/state/state_file.cc',
            'if (live.newer_exists(id, last_epoch))', 'if (false)'),
-    Mutant('the last slot of the file is not read', 'src/state/scan.cc',
-           'slot < header->extents * layout::kSlotsPerExtent; ++slot',
-           'slot + 1 < header->extents * layout::kSlotsPerExtent; ++slot'),
     Mutant('growth gives out the last slot before it once more', 'src/state/state_file.cc',
            'const auto first = static_cast<uint32_t>(header_.extents * layout::kSlotsPerExtent);',
            'const auto first = static_cast<uint32_t>(\n'
            '      header_.extents == 0 ? 0 : header_.extents * layout::kSlotsPerExtent - 1);'),
+    Mutant('growth is not written into the header', 'src/state/state_file.cc',
+           '  header_.extents = extents;\n  write_header();\n', '  header_.extents = extents;\n'),
     Mutant('a file that a killed process has grown is grown once more', 'src/net/keeper.cc',
            'if (storage_.size() >= state_.growth_bytes()) {', 'if (false) {'),
     # The waste budget.

@@ -41,6 +41,7 @@ void Simulator::choose_profile() {
   faults_.no_room = sometimes(1000);
   faults_.failed_growth = sometimes(500);
   faults_.write_back = sometimes(100);
+  faults_.stalled_loop = sometimes(20);
   loops_ = static_cast<unsigned>(rng.between(1, 3));
   depth_ = static_cast<unsigned>(rng.chance(300) ? rng.between(20, 120) : rng.between(1, 12));
 
@@ -49,7 +50,9 @@ void Simulator::choose_profile() {
   const uint64_t extents = kFirst[rng.below(std::size(kFirst))];
   if (extents == 1 && rng.chance(700)) faults_.no_room = 1000;
   // Often all but the last slots are taken.
-  const auto taken = extents != 1 || rng.coin() ? 0 : layout::kSlotsPerExtent - rng.between(0, 8);
+  const bool crowded = extents == 1 && rng.coin();
+  const auto taken = crowded ? layout::kSlotsPerExtent - rng.between(0, 8) : 0;
+  if (crowded && rng.chance(300)) faults_.failed_flush = static_cast<unsigned>(rng.between(5, 60));
   disk_.put(fresh_state(rng, extents, static_cast<uint32_t>(taken)));
 
   const auto count = static_cast<unsigned>(rng.between(1, 7));
@@ -196,10 +199,16 @@ bool Simulator::round(bool asks) {
 }
 
 void Simulator::step_a_loop() {
+  if (world_.rng.chance(world_.faults.stalled_loop)) {
+    stalled_loop_ = static_cast<unsigned>(world_.rng.below(loops_));
+    stalled_until_ = world_.step + world_.rng.between(20, 300);
+  }
   const auto first = static_cast<unsigned>(world_.rng.below(loops_));
   for (unsigned at = 0; at < loops_; ++at) {
     const unsigned loop = (first + at) % loops_;
     if (!server_->is_runnable(loop)) continue;
+    if (loop == stalled_loop_ && world_.step < stalled_until_ && world_.faults.stalled_loop != 0)
+      continue;
     ++totals_.ticks;
     return server_->step(loop);
   }

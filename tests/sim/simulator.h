@@ -56,6 +56,8 @@ class Simulator {
   Faults faults_;  // of this seed, when they are on
   unsigned loops_ = 1;
   unsigned depth_ = 1;
+  unsigned stalled_loop_ = 0;  // its thread does not get to run before this step
+  uint64_t stalled_until_ = 0;
   std::vector<std::unique_ptr<Client>> clients_;
   std::unique_ptr<SimServer> server_;
   std::vector<std::byte> old_copy_;

@@ -59,7 +59,6 @@ TEST(ConfigHelp, NamesCommandsOptionsVariablesKeysDefaultsAndStatuses) {
                                       "Files:",
                                       "Examples:",
                                       "  64  ",
-                                      "  69  ",
                                       "  74  ",
                                       "  75  ",
                                       "  77  ",

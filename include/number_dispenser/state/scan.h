@@ -41,8 +41,8 @@ std::expected<Scan, std::string> scan(std::span<const std::byte> file);
 // counter's next ordinal where it can be trusted, else null.
 BoundRecord recover(const Definition& definition, const BoundRecord& record, const uint64_t* live);
 
-// What recovery does with one whose file is older than its live counter, which only a copy put in
-// place of the file can be: everything that was drawn counts as issued.
+// What recovery does with one whose file is older than its live counter, as it is where a copy was
+// put in its place, or where a flush failed: everything that was drawn counts as issued.
 BoundRecord recover_older(const BoundRecord& record, uint64_t live);
 bool is_older(const ScannedTenant& tenant, const layout::LiveSlot* live);
 

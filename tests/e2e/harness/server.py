@@ -182,7 +182,7 @@ class Server:
         return other
 
     def log(self):
-        """What the last run wrote to standard error, and to standard output (nothing belongs there)."""
+        """What the last run wrote to standard error, and to standard output, which stays empty."""
         return self._log_path().read_text(errors="replace")
 
     def _log_path(self):

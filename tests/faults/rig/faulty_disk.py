@@ -64,23 +64,24 @@ class FaultyDisk:
         assert self.process.poll() is None, (self.home / "log").read_text()
         return os.path.ismount(self.mount)
 
-    def _command(self, write_errno, flush_errno, hold):
+    def _command(self, write_errno=0, flush_errno=0, spared=0, hold=0):
         fresh = self.home / "control.new"
-        fresh.write_text(f"{write_errno} {flush_errno} {hold}\n")
+        fresh.write_text(f"{write_errno} {flush_errno} {spared} {hold}\n")
         fresh.replace(self.control)
 
     def fail_writes(self, number=errno.EIO):
         """From now on writes fail, and what they carried is lost."""
-        self._command(number, 0, 0)
+        self._command(write_errno=number)
 
-    def fail_flushes(self, number=errno.EIO):
-        """From now on flushes fail, and what was written before them is lost."""
-        self._command(0, number, 0)
+    def fail_flushes(self, number=errno.EIO, spared=0):
+        """From now on flushes fail but for the first `spared`, and what they should have flushed is
+        lost."""
+        self._command(flush_errno=number, spared=spared)
 
     def hold_flushes(self):
         """From now on flushes wait for `repair`, `fail_writes` or `fail_flushes`."""
         self._held().unlink(missing_ok=True)
-        self._command(0, 0, 1)
+        self._command(hold=1)
 
     def holds_one(self):
         """Whether a flush waits."""
@@ -90,7 +91,7 @@ class FaultyDisk:
         return self.home / "control.held"
 
     def repair(self):
-        self._command(0, 0, 0)
+        self._command()
 
     def cut_power(self):
         """What was not flushed is gone, and every access fails from now on."""
