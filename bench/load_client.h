@@ -1,3 +1,4 @@
+// The connections of the load, and the loop that drives them.
 #pragma once
 
 #include <sys/types.h>

@@ -1,3 +1,4 @@
+// One connection of the load: a batch is sent, its replies are counted, then the next.
 #pragma once
 
 #include <cstddef>

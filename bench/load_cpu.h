@@ -1,3 +1,4 @@
+// CPU time that a process and its threads have used.
 #pragma once
 
 #include <sys/types.h>

@@ -1,3 +1,4 @@
+// A log-linear histogram of latencies.
 #pragma once
 
 #include <array>

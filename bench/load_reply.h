@@ -1,3 +1,4 @@
+// Counts whole replies in what a server sends.
 #pragma once
 
 #include <cstddef>

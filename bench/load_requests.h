@@ -1,3 +1,4 @@
+// The bytes of one batch of requests.
 #pragma once
 
 #include <cstddef>

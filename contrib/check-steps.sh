@@ -6,11 +6,11 @@
 # shellcheck disable=SC2034  # used by contrib/check
 {
   quick_steps=(format scripts style build unit readme)
-  all_steps=(
-    format scripts style build unit sim clang-tidy readme e2e redis faults ops benchmarks
-    asan-build asan-unit asan-sim asan-e2e tsan-build tsan-unit tsan-e2e fuzz
+  all_steps=(format scripts style build unit sim readme e2e redis ops)
+  long_steps=(
+    "${all_steps[@]}" clang-tidy faults benchmarks
+    asan-build asan-unit asan-sim asan-e2e tsan-build tsan-unit tsan-e2e fuzz powercut
   )
-  long_steps=("${all_steps[@]}" powercut)
 }
 
 # Not every version of the tree has every suite.

@@ -144,21 +144,19 @@ class Terminal:
 
 @pytest.mark.parametrize("arguments", [(), ("-3",)], ids=["RESP2", "RESP3"])
 def test_on_a_terminal(shared, name, arguments):
-    prompt = f"127.0.0.1:{shared.port}> ".encode()
+    dialogue = (
+        (f"hset {name} type 2 length 4 starting 7", b"(integer) 3"),
+        (f"get {name}", b'"0007"'),
+        (f"info {name}", b"generated:1"),
+        ("get no-such", b"(error) ERR dispenser not found"),
+        ("help hset", b"summary:"),
+        ("echo done", b'"done"'),
+    )
     with Terminal(shared, *arguments) as terminal:
-        terminal.expect(prompt)
-        terminal.type(f"hset {name} type 2 length 4 starting 7")
-        terminal.expect(b"(integer) 3")
-        terminal.expect(prompt)
-        terminal.type(f"get {name}")
-        terminal.expect(b'"0007"')
-        terminal.type(f"info {name}")
-        terminal.expect(b"generated:1")
-        terminal.type("get no-such")
-        terminal.expect(b"(error) ERR dispenser not found")
-        terminal.type("help hset")
-        terminal.expect(b"HSET")
-        terminal.type("echo done")
-        terminal.expect(b'"done"')
+        for line, answer in dialogue:
+            # What is typed before the prompt, redis-cli throws away.
+            terminal.expect(f"127.0.0.1:{shared.port}> ".encode())
+            terminal.type(line)
+            terminal.expect(answer)
     with shared.connect() as client:
         assert client.command("PING") == Status(b"PONG")

@@ -243,7 +243,7 @@ def test_a_start_whose_first_flush_fails_is_refused_and_changes_nothing(on_disk,
         server.start()
     ended = failure.value.exit
     assert ended.status == IO_EXIT, ended
-    assert "cannot flush" in ended.lines[-1] and "dispensers.state" in ended.lines[-1], ended
+    assert "cannot flush" in ended.lines[-1] and str(server.data) in ended.lines[-1], ended
     repair(disk, server, how)
     server.start()
     with server.connect() as client:

@@ -87,8 +87,7 @@ TEST_F(ConnectionTest, ClientNamesAndItsLibrary) {
   EXPECT_EQ(client.ask("CLIENT SETINFO x y"), "-ERR Unrecognized option 'x'\r\n");
   EXPECT_EQ(client.ask("CLIENT ID"), ":" + std::to_string(client.session.id()) + "\r\n");
   const std::string info = client.ask("CLIENT INFO");
-  EXPECT_NE(info.find("lib-name=redis-py lib-ver=5.0\n"), std::string::npos)
-      << info;
+  EXPECT_NE(info.find("lib-name=redis-py lib-ver=5.0\n"), std::string::npos) << info;
   EXPECT_TRUE(client.ask("CLIENT TRACKING ON").starts_with("-ERR client-side caching"));
   EXPECT_EQ(client.ask("CLIENT FOO"), "-ERR unknown subcommand 'FOO'. Try CLIENT HELP.\r\n");
   EXPECT_EQ(client.ask("CLIENT SETNAME"),
