@@ -40,7 +40,7 @@ struct Faults {
   unsigned short_send = 0;
   unsigned interrupted = 0;   // EINTR
   unsigned accept_error = 0;  // EMFILE, ECONNABORTED, EINTR
-  unsigned stalled_loop = 0;      // a loop's thread does not run for a while
+  unsigned stalled_loop = 0;  // a loop's thread does not run for a while
   // The network, with the loss of a connection.
   unsigned connection_error = 0;
   // The disk.
