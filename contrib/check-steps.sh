@@ -6,9 +6,9 @@
 # shellcheck disable=SC2034  # used by contrib/check
 {
   quick_steps=(format scripts style build unit readme)
-  all_steps=(format scripts style build unit sim readme e2e redis ops)
+  all_steps=(format scripts style build unit sim readme e2e redis)
   long_steps=(
-    "${all_steps[@]}" clang-tidy faults benchmarks
+    "${all_steps[@]}" ops clang-tidy faults benchmarks
     asan-build asan-unit asan-sim asan-e2e tsan-build tsan-unit tsan-e2e fuzz powercut
   )
 }
