@@ -1,4 +1,4 @@
-"""Bugs that could have been: each is one replacement in the server's source, and the simulator has to find it.
+"""Bugs that could have been: each is one replacement in the source, and the simulator has to find it.
 
 `old` occurs exactly once in `file`. run_mutants builds and tries them.
 """
@@ -78,11 +78,15 @@ MUTANTS = [
            '  return {record.position, record.position, record.wasted,'),
     Mutant('recovery does not count what it skips', 'src/state/scan.cc',
            'record.wasted + (record.bound - record.position)', 'record.wasted'),
-    Mutant('live counters of another epoch are trusted', 'src/state/state_file.cc',
-           'const auto previous = live.open_previous(id, last_epoch);',
-           'auto previous = live.open_previous(id, last_epoch);\n'
+    Mutant('live counters of another run are trusted', 'src/state/state_file.cc',
+           '  const auto previous = live.open_previous(id, last_epoch);\n'
+           '  const bool same_run = run_of(previous) == found->header.run;\n',
+           '  auto previous = live.open_previous(id, last_epoch);\n'
            '  for (uint64_t epoch = last_epoch + 50; previous.empty() && epoch > last_epoch + 1; --epoch)\n'
-           '    previous = live.open_previous(id, epoch);'),
+           '    previous = live.open_previous(id, epoch);\n'
+           '  const bool same_run = true;\n'),
+    Mutant('a file older than its counters goes on at its bound', 'src/state/state_file.cc',
+           'const bool is_copy = is_older(tenant, live);', 'const bool is_copy = false;'),
     Mutant('live counters are not looked for', 'src/state/state_file.cc',
            'clean ? nullptr : find_live(previous, tenant)', 'nullptr'),
     Mutant('the mark of a clean stop stays while the server runs', 'src/state/state_file.cc',

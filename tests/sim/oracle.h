@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "number_dispenser/dispenser/bound.h"
 #include "number_dispenser/dispenser/kind.h"
 #include "number_dispenser/dispenser/strategy.h"
 #include "reply_reader.h"
@@ -80,8 +81,10 @@ class Oracle {
 
   // The process is gone, and with it every request not answered.
   void ended(End end);
-  // An older state file is there now; the bounds it holds.
-  void restored(std::map<std::string, uint64_t, std::less<>> bounds);
+  // An older state file is there now, with these bounds. `counted`: the live counters are those of
+  // the run that it was copied from.
+  using Bounds = std::map<std::string, BoundRecord, std::less<>>;
+  void restored(Bounds bounds, bool counted);
   // kVerify has been answered for every name.
   void verified();
   // Nothing was asked of anything for 2 s.
@@ -110,6 +113,7 @@ class Oracle {
   void check_budget(const Name& name, const Generation& of, const Shown& shown);
   void resolve(Name& name, const State& found);
   void verify(Name& name, const State& found, const Shown& shown);
+  void judge_restored(const Name& name, int generation, const Shown& shown);
   void judge_recovery(Name& name, Generation& of, const Shown& shown);
   bool may_be_missing(const Request& request) const;
   bool may_be_exhausted(const Name& name, uint64_t count) const;
@@ -124,7 +128,8 @@ class Oracle {
   uint64_t judged_ = 0;
   bool power_cut_ = false;  // since the last verified start
   bool restored_ = false;
-  std::map<std::string, uint64_t, std::less<>> restored_bounds_;
+  bool restored_counted_ = false;
+  Bounds restored_bounds_;
   bool io_error_allowed_ = false;
   bool no_room_allowed_ = false;
 };

@@ -113,11 +113,34 @@ void Oracle::verify(Name& name, const State& found, const Shown& shown) {
   if (!restored_ && std::ranges::find(name.states, found) == name.states.end())
     return world_.violate("{} was acknowledged as {}, and is {} after the start", name.text,
                           describe(name, name.states.front()), describe(name, found));
+  if (restored_ && found.generation >= 0) judge_restored(name, found.generation, shown);
   name.first_serial += name.states.size();
   name.states = {found};
   if (found.generation >= 0)
     judge_recovery(name, name.generations[static_cast<size_t>(found.generation)], shown);
   bury_dead(name);
+}
+
+// All up to the copy's bound may have been issued since it was made; more only where counters say
+// so.
+void Oracle::judge_restored(const Name& name, int generation, const Shown& shown) {
+  const Generation& of = name.generations[static_cast<size_t>(generation)];
+  const auto found = restored_bounds_.find(name.text);
+  const bool memory = shown.strategy == StrategyId::kMemory;
+  if (memory || of.definition.kind == Kind::kRandom || found == restored_bounds_.end()) return;
+  const BoundRecord& record = found->second;
+  const uint64_t skipped = record.bound - record.position;
+  if (restored_counted_) {
+    // A definition that was deleted since may have left its counter to another.
+    const bool stayed = std::ranges::all_of(
+        name.states, [=](const State& state) { return state.generation == generation; });
+    if (stayed && shown.moved < of.top)
+      world_.violate("{} goes on at ordinal {}, but {} was received, and the live counters know it",
+                     name.text, shown.moved, of.top - 1);
+  } else if (shown.moved != record.bound || shown.wasted != record.wasted + skipped) {
+    world_.violate("{} goes on at ordinal {}, wasted {}, from a restored file with the bound {}",
+                   name.text, shown.moved, shown.wasted, record.bound);
+  }
 }
 
 void Oracle::judge_recovery(Name& name, Generation& of, const Shown& shown) {
@@ -126,10 +149,6 @@ void Oracle::judge_recovery(Name& name, Generation& of, const Shown& shown) {
   world_.trace("{}: recovered at ordinal {}, wasted {} (before: top {}, wasted {})", name.text,
                shown.moved, shown.wasted, of.top, of.wasted);
   if (restored_) {
-    const auto bound = restored_bounds_.find(name.text);
-    if (!memory && !random && bound != restored_bounds_.end() && bound->second != shown.moved)
-      world_.violate("{} goes on at ordinal {} after an older file with the bound {} was restored",
-                     name.text, shown.moved, bound->second);
     of.dead_at = 0;
   } else if (memory && shown.moved != 0) {
     world_.violate("{} is kept in memory, and goes on at ordinal {}", name.text, shown.moved);
@@ -155,11 +174,13 @@ void Oracle::judge_recovery(Name& name, Generation& of, const Shown& shown) {
 
 void Oracle::ended(End end) {
   power_cut_ = power_cut_ || end == End::kPowerCut;
+  if (restored_counted_ && end == End::kPowerCut) restored_bounds_.clear();
   for (Name& name : names_) name.gets_answered = name.gets_sent;
 }
 
-void Oracle::restored(std::map<std::string, uint64_t, std::less<>> bounds) {
+void Oracle::restored(Bounds bounds, bool counted) {
   restored_ = true;
+  restored_counted_ = counted;
   restored_bounds_ = std::move(bounds);
 }
 

@@ -45,6 +45,7 @@ class Simulator {
   void stop();
   void bury(Death death);
   void end_failed();
+  void take_copy();
   void maybe_restore();
   bool over() const { return !world_.violation.empty(); }
 
@@ -62,6 +63,7 @@ class Simulator {
   std::unique_ptr<SimServer> server_;
   std::vector<std::byte> old_copy_;
   uint64_t last_epoch_ = 0;
+  bool flush_failed_ = false;     // in the last life
   bool expects_warning_ = false;  // the file was restored, and its next start can tell
   bool counters_lost_ = false;    // this process's live counters will not outlive it
   Totals totals_;
