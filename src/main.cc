@@ -7,6 +7,7 @@
 
 #include "number_dispenser/config/config.h"
 #include "server/inspect.h"
+#include "server/reference.h"
 #include "server/server.h"
 
 namespace number_dispenser {
@@ -48,6 +49,9 @@ int run(std::span<const char* const> arguments) {
       return print(check_state(config.data_dir, config.run_dir));
     case Invocation::Action::kDump:
       return print(dump_state(config.data_dir, config.run_dir, invocation->json));
+    case Invocation::Action::kCommands:
+      return print(invocation->json ? describe_commands_as_json(invocation->names)
+                                    : describe_commands(invocation->names));
     case Invocation::Action::kCheckConfig:
     case Invocation::Action::kPrintAndExit:
       fmt::print("{}", invocation->text);

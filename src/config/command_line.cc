@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "config/text.h"
+#include "number_dispenser/config/accepted.h"
 
 namespace number_dispenser {
 namespace {
@@ -14,16 +15,17 @@ namespace {
 using Action = Invocation::Action;
 
 constexpr Flag kFlags[] = {
-    {"json", 0, "With dump: JSON instead of a table."},
-    {"check-config", 0, "Verify the configuration, show the values in force, and exit."},
-    {"version", 'V', "Show the version and exit."},
-    {"help", 'h', "Show this help and exit."},
+    {"json", 0, "dump commands", "With dump and commands: JSON instead of text."},
+    {"check-config", 0, "serve", "Verify the configuration, show the values in force, and exit."},
+    {"version", 'V', "serve", "Show the version and exit."},
+    {"help", 'h', "serve check dump commands", "Show this help and exit."},
 };
 
 constexpr Command kCommands[] = {
     {"serve", "Listen and issue numbers. The default.", Action::kServe},
     {"check", "Verify the state file and say what recovery would do.", Action::kCheck},
     {"dump", "List the dispensers in the state file.", Action::kDump},
+    {"commands", "Describe what clients can send, or only the command NAME.", Action::kCommands},
 };
 
 const Option* option_named(std::string_view name) {
@@ -130,13 +132,15 @@ class Parser {
     }
     CommandLine line{.help = has("help"), .version = has("version"), .json = has("json")};
     if (line.help || line.version) return line;
-    if (const auto extras = app_.remaining(true); !extras.empty())
-      return refuse_extra(extras.front());
     for (const Command& command : kCommands) {
       if (app_.got_subcommand(std::string(command.name))) line.action = command.action;
     }
-    if (line.json && line.action != Action::kDump)
-      return fail(ExitStatus::kUsage, "--json goes with the command dump only");
+    for (std::string& extra : app_.remaining(true)) {
+      if (line.action != Action::kCommands || extra.starts_with('-')) return refuse_extra(extra);
+      line.names.push_back(std::move(extra));
+    }
+    if (line.json && line.action != Action::kDump && line.action != Action::kCommands)
+      return fail(ExitStatus::kUsage, "--json goes with the commands dump and commands only");
     if (has("check-config")) line.action = Action::kCheckConfig;
     collect(line.settings);
     return line;
@@ -165,6 +169,23 @@ std::span<const Flag> flags() {
 }
 std::span<const Command> commands() {
   return kCommands;
+}
+
+std::vector<AcceptedCommand> accepted_commands() {
+  std::vector<AcceptedCommand> accepted;
+  for (const auto& [name, help, action] : kCommands) accepted.push_back({name, help});
+  return accepted;
+}
+
+std::vector<AcceptedOption> accepted_options() {
+  std::vector<AcceptedOption> accepted;
+  for (const Option& option : options()) {
+    if (!option.name.empty())
+      accepted.push_back({option.name, 0, option.value_name, option.help, option.commands});
+  }
+  for (const auto& [name, letter, commands, help] : kFlags)
+    accepted.push_back({name, letter, "", help, commands});
+  return accepted;
 }
 
 Result<CommandLine> parse_command_line(std::span<const char* const> arguments) {

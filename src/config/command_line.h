@@ -2,7 +2,9 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/option.h"
 
@@ -10,7 +12,8 @@ namespace number_dispenser {
 
 struct Flag {
   std::string_view name;
-  char letter;  // zero: none
+  char letter;                // zero: none
+  std::string_view commands;  // that use it, of those below
   std::string_view help;
 };
 
@@ -29,6 +32,7 @@ struct CommandLine {
   bool help = false;
   bool version = false;
   bool json = false;
+  std::vector<std::string> names;  // kCommands: what is asked about
   Settings settings;
 };
 

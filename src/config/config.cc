@@ -109,6 +109,9 @@ Result<Invocation> parse_invocation(std::span<const char* const> arguments,
   if (line->version)
     return Invocation{.action = Action::kPrintAndExit, .text = "number-dispenser " ND_VERSION "\n"};
 
+  if (line->action == Action::kCommands)
+    return Invocation{.action = line->action, .json = line->json, .names = line->names};
+
   auto config = merge(*line, environment);
   if (!config) return std::unexpected(config.error());
   Invocation invocation{.action = line->action, .config = std::move(*config), .json = line->json};

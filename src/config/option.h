@@ -13,13 +13,15 @@
 namespace number_dispenser {
 
 struct Option {
-  std::string_view name;  // without dashes; empty: only in the file
-  std::string_view value_name;
-  std::string_view variable;  // of the environment; empty: none
-  std::string_view key;       // section.key of the file; empty: not in the file
+  std::string_view name;        // without dashes; empty: only in the file
+  std::string_view value_name;  // with bars: all values that are accepted
+  std::string_view variable;    // of the environment; empty: none
+  std::string_view key;         // section.key of the file; empty: not in the file
   std::string_view help;
   // Several values: the option repeated, the variable with commas, the key with a list.
   bool is_list = false;
+  // The commands of the command line that use it.
+  std::string_view commands = "serve";
   // Puts a value into the configuration, or says what is wrong with it. `first`: of those that one
   // source has, so what other sources had is replaced.
   std::expected<void, std::string> (*apply)(Config&, const std::string& value, bool first);

@@ -105,6 +105,18 @@ TEST(ConfigCommandLine, CommandsTakeOptionsOnBothSides) {
   EXPECT_FALSE(parse({"dump"})->json);
 }
 
+TEST(ConfigCommandLine, WordsAfterCommandsAreNamesOfCommands) {
+  const auto commands =
+      parse({"commands", "client", "id", "--json"}, {{"NUMBER_DISPENSER_THREADS", "not read"}});
+  ASSERT_TRUE(commands) << error_of(commands);
+  EXPECT_EQ(commands->action, Action::kCommands);
+  EXPECT_EQ(commands->names, (std::vector<std::string>{"client", "id"}));
+  EXPECT_TRUE(commands->json);
+  EXPECT_TRUE(parse({"commands"})->names.empty());
+  EXPECT_EQ(error_of(parse({"commands", "--frobnicate"})),
+            "64: unknown option '--frobnicate'; --help lists them all");
+}
+
 struct Refused {
   std::vector<std::string> arguments;
   std::string_view error;
@@ -127,16 +139,21 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{{"-x"}, "64: unknown option '-x'; --help lists them all"},
         Refused{{"--"}, "64: unknown option '--'; --help lists them all"},
         Refused{{"chek"},
-                "64: unexpected argument 'chek'; accepted is one command of serve, check, dump"},
+                "64: unexpected argument 'chek'; accepted is one command of serve, check, dump, "
+                "commands"},
         Refused{{"check", "dump"},
-                "64: unexpected argument 'dump'; accepted is one command of serve, check, dump"},
+                "64: unexpected argument 'dump'; accepted is one command of serve, check, dump, "
+                "commands"},
         Refused{{"check", "a\nb"},
-                "64: unexpected argument 'a?b'; accepted is one command of serve, check, dump"},
-        Refused{{""}, "64: unexpected argument ''; accepted is one command of serve, check, dump"},
+                "64: unexpected argument 'a?b'; accepted is one command of serve, check, dump, "
+                "commands"},
+        Refused{
+            {""},
+            "64: unexpected argument ''; accepted is one command of serve, check, dump, commands"},
         Refused{{"--data"}, "64: --data needs a value: --data=DIR"},
         Refused{{"--data="}, "64: --data: '' is not a path"},
-        Refused{{"--json"}, "64: --json goes with the command dump only"},
-        Refused{{"check", "--json"}, "64: --json goes with the command dump only"},
+        Refused{{"--json"}, "64: --json goes with the commands dump and commands only"},
+        Refused{{"check", "--json"}, "64: --json goes with the commands dump and commands only"},
         Refused{{"dump", "--json=yes"}, "64: --json takes no value"},
         Refused{{"--addr", ":1", "-addr", ":1"}, "64: --addr: ':1' is there twice"},
         Refused{{"--addr", "6380"},

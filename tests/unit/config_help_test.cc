@@ -1,6 +1,7 @@
 #include <sstream>
 
 #include "config_testing.h"
+#include "number_dispenser/config/accepted.h"
 
 namespace number_dispenser {
 namespace {
@@ -32,13 +33,14 @@ TEST(ConfigHelp, NamesCommandsOptionsVariablesKeysDefaultsAndStatuses) {
   for (const std::string_view part : {"  serve ",
                                       "  check ",
                                       "  dump ",
+                                      "  commands ",
                                       "--addr ADDRESS",
                                       "--data DIR",
                                       "--run DIR",
                                       "--config FILE",
                                       "--threads N",
-                                      "--log-level LEVEL",
-                                      "--log-format FORMAT",
+                                      "--log-level debug|info|warn|error",
+                                      "--log-format text|json|journal",
                                       "--requirepass PASSWORD",
                                       "--aclfile FILE",
                                       "--protected-mode yes|no",
@@ -64,6 +66,30 @@ TEST(ConfigHelp, NamesCommandsOptionsVariablesKeysDefaultsAndStatuses) {
                                       "  77  ",
                                       "  78  "})
     EXPECT_TRUE(text.contains(part)) << part;
+}
+
+TEST(ConfigHelp, EveryValueNamedInTheHelpIsAcceptedAndNoOther) {
+  int choices = 0;
+  for (const AcceptedOption& option : accepted_options()) {
+    if (!option.value_name.contains('|')) continue;
+    const std::string argument = std::string("--").append(option.name) + "=";
+    std::istringstream values{std::string(option.value_name)};
+    for (std::string value; std::getline(values, value, '|'); ++choices)
+      EXPECT_TRUE(parse({argument + value})) << argument << value;
+    EXPECT_FALSE(parse({argument + "other"})) << argument;
+  }
+  EXPECT_GT(choices, 0);
+}
+
+TEST(ConfigHelp, CommandsThatOptionsNameExist) {
+  std::string names;
+  for (const AcceptedCommand& command : accepted_commands())
+    names += " " + std::string(command.name) + " ";
+  for (const AcceptedOption& option : accepted_options()) {
+    std::istringstream words{std::string(option.commands)};
+    for (std::string word; words >> word;)
+      EXPECT_TRUE(names.contains(" " + word + " ")) << option.name;
+  }
 }
 
 TEST(ConfigHelp, HelpComesBeforeOtherMistakes) {

@@ -37,12 +37,13 @@ struct Config {
 };
 
 struct Invocation {
-  enum class Action { kServe, kCheck, kDump, kCheckConfig, kPrintAndExit };
+  enum class Action { kServe, kCheck, kDump, kCommands, kCheckConfig, kPrintAndExit };
 
   Action action = Action::kServe;
   Config config;
-  bool json = false;  // kDump
-  std::string text;   // kCheckConfig and kPrintAndExit: for standard output; then exit with 0
+  bool json = false;               // kDump, kCommands
+  std::vector<std::string> names;  // kCommands: the command asked about, word by word; empty: all
+  std::string text;  // kCheckConfig and kPrintAndExit: for standard output; then exit with 0
 };
 
 // The value of an environment variable, or nothing where it is not set. An empty value counts as
