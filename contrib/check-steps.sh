@@ -126,7 +126,7 @@ step_clang_tidy() {
 
 step_readme() {
   build_release number-dispenser
-  run_pytest 300 tests/tidy/test_readme.py tests/tidy/test_quickstart.py
+  run_pytest 300 tests/tidy/test_readme.py tests/tidy/test_quickstart.py tests/tidy/test_reference.py
 }
 
 step_e2e() {

@@ -1,15 +1,11 @@
-"""Shell completions: they load, complete, and know the options of --help."""
+"""Shell completions: they load, and complete what the program itself says that it accepts."""
 
+import json
 import re
 import shutil
 import subprocess
 
 import pytest
-
-SUBCOMMANDS = {"serve", "check", "dump"}
-SERVING = {"addr", "threads", "log-level", "log-format", "requirepass", "protected-mode",
-           "check-config", "version"}
-EVERYWHERE = {"data", "run", "config", "help"}
 
 
 @pytest.fixture
@@ -27,7 +23,8 @@ def run(*command):
 
 def bash(completions, *words):
     quoted = " ".join(f"'{word}'" for word in ("number-dispenser", *words))
-    script = (f"source {completions}/number-dispenser.bash\n"
+    script = ("compopt() { :; }\n"
+              f"source {completions}/number-dispenser.bash\n"
               f"COMP_WORDS=({quoted})\n"
               "COMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n"
               "_number_dispenser\n"
@@ -64,52 +61,90 @@ def zsh(completions, *words):
     if not shutil.which("zsh"):
         pytest.skip("zsh is not installed")
     line = " ".join(("number-dispenser", *words))
-    first = "--config" if words[-1] == "--" else "check"
+    first = {"--": "--help", "client": "getname", "commands": "dbsize"}.get(
+        words[-1] or words[-2:][0], "check")
     drawn = run("timeout", "20", "zsh", "-f", "-c", ZSH, "zsh", str(completions), line, first)
-    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn)
-    return set(re.findall(r"^(\S+)(?: +--|\s*$| )", plain, re.MULTILINE))
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x07", "", drawn)
+    return set(plain.split())
 
 
-def dashed(options):
-    return {f"--{option}" for option in options}
+SHELLS = pytest.mark.parametrize("shell", [bash, fish, zsh])
+COMMANDS = ["serve", "check", "dump", "commands"]
 
 
-def test_options_of_bash_fish_and_zsh_are_those_of_help(completions, help_text):
-    expected = set(re.findall(r"^  (?:-\w, )?--([a-z-]+)", help_text, re.MULTILINE))
-    assert expected == SERVING | EVERYWHERE | {"json"}
+@pytest.fixture(scope="module")
+def tables(server_binary):
+    return json.loads(run(server_binary, "commands", "--json"))
 
 
-@pytest.mark.parametrize("shell", [bash, fish, zsh])
-def test_serving_has_every_option_but_json(completions, shell):
-    offered = {word for word in shell(completions, "--") if word.startswith("--")}
-    assert offered - {"--"} == dashed(SERVING | EVERYWHERE)
+@pytest.fixture
+def options_of(tables):
+    """The options of a command, with their dashes."""
+    options = tables["command_line"]["options"]
+    return lambda command: {f"--{option['name']}" for option in options
+                            if command in option["commands"].split()}
 
 
-@pytest.mark.parametrize("shell", [bash, fish, zsh])
-def test_subcommands_are_offered_first(completions, shell):
-    assert SUBCOMMANDS <= shell(completions, "")
+def dashed(words):
+    return {word for word in words if word.startswith("--") and word != "--"}
 
 
-@pytest.mark.parametrize("shell", [bash, fish, zsh])
-@pytest.mark.parametrize("subcommand, options", [
-    ("check", EVERYWHERE), ("dump", EVERYWHERE | {"json"}), ("serve", SERVING | EVERYWHERE),
-])
-def test_subcommand_has_its_own_options(completions, shell, subcommand, options):
-    offered = {word for word in shell(completions, subcommand, "--") if word.startswith("--")}
-    assert offered - {"--"} == dashed(options)
+def test_options_of_all_commands_are_those_of_help(options_of, help_text):
+    shown = {f"--{name}" for name in re.findall(r"^  (?:-\w, )?--([a-z-]+)", help_text, re.MULTILINE)}
+    assert shown == set().union(*(options_of(command) for command in COMMANDS))
 
 
-@pytest.mark.parametrize("option, values", [
-    ("--log-level", {"debug", "info", "warn", "error"}),
-    ("--log-format", {"text", "json", "journal"}),
-    ("--protected-mode", {"yes", "no"}),
-])
-def test_values_are_offered(completions, option, values):
-    assert bash(completions, option, "") == values
-    assert bash(completions, option, "=", "") == values
-    assert fish(completions, option, "") == values
+def test_commands_are_those_of_the_program(tables):
+    assert [command["name"] for command in tables["command_line"]["commands"]] == COMMANDS
 
 
-def test_bash_completes_the_word_begun(completions):
-    assert bash(completions, "--log") == {"--log-level", "--log-format"}
+@SHELLS
+def test_without_a_command_the_options_are_those_of_serve(completions, shell, options_of):
+    assert dashed(shell(completions, "--")) == options_of("serve")
+
+
+@SHELLS
+def test_commands_are_offered_first(completions, shell):
+    assert set(COMMANDS) <= shell(completions, "")
+
+
+@SHELLS
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_has_its_own_options(completions, shell, command, options_of):
+    assert dashed(shell(completions, command, "--")) == options_of(command)
+
+
+@pytest.mark.parametrize("shell", [bash, fish])
+def test_every_value_of_an_option_is_offered(completions, shell, tables):
+    choices = {f"--{option['name']}": set(option["value"].split("|"))
+               for option in tables["command_line"]["options"] if "|" in option["value"]}
+    assert choices
+    assert {option: shell(completions, option, "") for option in choices} == choices
+
+
+def test_bash_takes_an_equals_sign_for_a_space(completions):
+    assert bash(completions, "--log-level", "=", "") == {"debug", "info", "warn", "error"}
     assert bash(completions, "--log-level", "=", "w") == {"warn"}
+    assert bash(completions, "--log") == {"--log-level", "--log-format"}
+
+
+@pytest.mark.parametrize("shell", [bash, fish])
+def test_files_and_folders_are_offered(completions, shell, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file.yaml").touch()
+    found = {path.rstrip("/") for path in shell(completions, "--data", f"{tmp_path}/")}
+    assert found == {f"{tmp_path}/folder"}
+    assert f"{tmp_path}/file.yaml" in shell(completions, "--config", f"{tmp_path}/")
+
+
+@SHELLS
+def test_names_of_commands_are_offered(completions, shell, tables):
+    names = {row["name"].lower() for row in tables["commands"] if " " not in row["name"]}
+    assert names <= shell(completions, "commands", "")
+
+
+@SHELLS
+def test_names_of_subcommands_are_offered(completions, shell, tables):
+    names = {row["name"].lower().partition(" ")[2] for row in tables["commands"]
+             if row["name"].startswith("CLIENT ")}
+    assert names <= shell(completions, "commands", "client", "")
