@@ -22,7 +22,7 @@ declare -A needs=(
 
 check_packages=(
   bash-completion btrfs-progs clang-19 clang-format clang-tidy-19 e2fsprogs fish fuse3
-  golang-github-gomodule-redigo-dev golang-go libclang-rt-19-dev libfuse3-dev man-db mandoc mount procps
+  golang-github-gomodule-redigo-dev golang-go libclang-rt-19-dev libfuse3-dev libhiredis-dev man-db mandoc mount procps
   python3 python3-pytest python3-redis python3-seccomp python3-yaml redis-tools shellcheck systemd
   util-linux xfsprogs zsh
 )

@@ -55,6 +55,18 @@ def test_python_example(start_server, examples):
     assert EXPECTED.fullmatch(output(command))
 
 
+@pytest.mark.parametrize("compile_it, source", [
+    (("cc", "-std=c11"), "c/example.c"), (("c++", "-std=c++20"), "cpp/example.cc"),
+])
+def test_hiredis_example(start_server, examples, tmp_path, compile_it, source):
+    if not pathlib.Path("/usr/include/hiredis/hiredis.h").exists():
+        pytest.skip("Debian's package libhiredis-dev is missing")
+    program = tmp_path / "example"
+    output([*compile_it, "-Wall", "-Wextra", "-Werror", "-o", program, examples / source, "-lhiredis"])
+    server = start_server()
+    assert EXPECTED.fullmatch(output([program, "127.0.0.1", str(server.port)]))
+
+
 def test_go_example(start_server, examples, tmp_path):
     if not shutil.which("go") or not REDIGO.exists():
         pytest.skip("Debian's packages golang-go and golang-github-gomodule-redigo-dev are missing")
