@@ -279,4 +279,6 @@ def test_terminal_outlives_the_server(start, name):
         terminal.expect(prompt)
         server.crash()
         terminal.type(f"get {name}")
+        terminal.expect(b"not connected> ")
+        terminal.type(f"get {name}")
         terminal.expect(b'"1"')
