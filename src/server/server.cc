@@ -64,11 +64,11 @@ Result<std::unique_ptr<Server>> Server::create(const Config& config,
   std::unique_ptr<Server> server(new Server(config, std::move(reread)));
   // The folder's lock comes first, so that a second server hears of the first one; its epoch last,
   // since a start that fails should not move it.
-  for (auto step : {std::function([&] { return server->watch_signals(); }),
-                    std::function([&] { return server->make_rings(config.threads); }),
-                    std::function([&] { return server->open_storage(config); }),
-                    std::function([&] { return server->listen(config); }),
-                    std::function([&] { return server->open_state(config); })})
+  for (const auto& step : {std::function([&] { return server->watch_signals(); }),
+                           std::function([&] { return server->make_rings(config.threads); }),
+                           std::function([&] { return server->open_storage(config); }),
+                           std::function([&] { return server->listen(config); }),
+                           std::function([&] { return server->open_state(config); })})
     if (auto done = step(); !done) return std::unexpected(done.error());
   server->make_loops();
   return server;
