@@ -7,7 +7,7 @@
 {
   quick_steps=(format scripts style build unit readme)
   all_steps=(
-    format scripts style build unit clang-tidy asan-build tsan-build sim readme e2e redis ops faults benchmarks
+    format scripts style build unit clang-tidy asan-build tsan-build sim readme e2e redis clients ops faults benchmarks
     powercut asan-unit asan-sim asan-e2e tsan-unit tsan-e2e fuzz
   )
   # Of these, the ones that run beside the others.
@@ -18,7 +18,7 @@
 # shellcheck disable=SC2034
 declare -A needs=(
   [sim]=tests/sim [asan-sim]=tests/sim [redis]=tests/redis [faults]=tests/faults
-  [powercut]=tests/powercut
+  [powercut]=tests/powercut [clients]=tests/clients
 )
 
 check_packages=(
@@ -28,17 +28,25 @@ check_packages=(
   util-linux xfsprogs zsh
 )
 
+client_packages=(golang-gopkg-redis.v5-dev libev-dev libevent-dev openssl)
+
 # Node's package manager may come from elsewhere, and then Debian's package would conflict with it.
 install_check_packages() {
   local packages=("${build_packages[@]}" "${check_packages[@]}")
   command -v npm > /dev/null || packages+=(nodejs npm)
   install_packages "${packages[@]}"
-  install_redis_server
+  install_without_services redis-server
+  # Where a client cannot be installed, its tests are skipped and say so.
+  (install_packages "${client_packages[@]}") || say "not all clients are installed"
+  (install_without_services haproxy prometheus-redis-exporter) || say "not all clients are installed"
 }
 
-# bench/compare needs the program, nobody its service: it is neither started nor enabled, unless it was there before.
-install_redis_server() {
-  [[ -n $(missing_packages redis-server) ]] || return 0
+# The tests need these programs, nobody their services: they are neither started nor enabled, unless they were there
+# before.
+install_without_services() {
+  local missing
+  mapfile -t missing < <(missing_packages "$@")
+  ((${#missing[@]})) || return 0
   local policy=/usr/sbin/policy-rc.d kept=
   if [[ -e $policy ]]; then
     kept=$policy.kept-by-number-dispenser
@@ -46,12 +54,14 @@ install_redis_server() {
   fi
   printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" > /dev/null
   as_root chmod 755 "$policy"
-  local status=0
-  (install_packages redis-server) || status=$?
+  local status=0 package
+  (install_packages "${missing[@]}") || status=$?
   as_root rm -f "$policy"
   [[ -z $kept ]] || as_root mv "$kept" "$policy"
   if [[ $status == 0 ]] && command -v systemctl > /dev/null; then
-    as_root systemctl disable redis-server || say "redis-server's service stays enabled"
+    for package in "${missing[@]}"; do
+      as_root systemctl disable "$package" || say "the service of $package stays enabled"
+    done
   fi
   return "$status"
 }
@@ -142,6 +152,12 @@ step_e2e() {
 step_redis() {
   build_release number-dispenser
   run_pytest 600 tests/redis
+}
+
+# Each client with its own idioms; npm's packages stay in build-check/.
+step_clients() {
+  build_release number-dispenser
+  run_pytest 300 tests/clients
 }
 
 # Disks that fail or fill up.

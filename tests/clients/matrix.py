@@ -13,11 +13,11 @@ NODE_MODULES = Path(__file__).resolve().parents[2] / "build-check/clients-node/n
 COLUMNS = ["connect", "pool", "pipeline", "transaction", "reconnect", "RESP3", "AUTH", "ACL user", "TLS"]
 HEAD = """# Client matrix
 
-Each client against the real server over TCP, with its own idioms. Written by `contrib/check --only clients` or
+Each client against the real server over TCP, with its own idioms: `contrib/check --only clients`. This page is written by
 `/usr/bin/python3 -m pytest tests/clients --write-matrix`.
 
 "reconnect": it goes on after the server was killed and started again, without a number twice. "ACL user": a user who may
-draw and not define. "-": the client does not have it, or there is nothing to see.
+draw and not define. "-": the client does not have it, or there is nothing to see. "missing": the server does not have it yet.
 
 """
 
