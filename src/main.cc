@@ -49,6 +49,8 @@ int run(std::span<const char* const> arguments) {
     case Invocation::Action::kDump:
       return print(dump_state(config.data_dir, config.run_dir, invocation->json));
     case Invocation::Action::kCheckConfig:
+      if (const auto checked = Server::check(config); !checked) return failed(checked.error());
+      [[fallthrough]];
     case Invocation::Action::kPrintAndExit:
       fmt::print("{}", invocation->text);
       return 0;
