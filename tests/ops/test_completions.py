@@ -7,8 +7,11 @@ import subprocess
 import pytest
 
 SUBCOMMANDS = {"serve", "check", "dump"}
-SERVING = {"addr", "threads", "log-level", "log-format", "requirepass", "protected-mode",
-           "check-config", "version"}
+TLS = {f"tls-{name}" for name in (
+    "port", "cert-file", "key-file", "key-file-pass", "ca-cert-file", "ca-cert-dir", "auth-clients",
+    "protocols", "ciphers", "ciphersuites", "prefer-server-ciphers")}
+SERVING = TLS | {"addr", "threads", "log-level", "log-format", "requirepass", "aclfile",
+                 "protected-mode", "check-config", "version"}
 EVERYWHERE = {"data", "run", "config", "help"}
 
 
@@ -103,6 +106,7 @@ def test_subcommand_has_its_own_options(completions, shell, subcommand, options)
     ("--log-level", {"debug", "info", "warn", "error"}),
     ("--log-format", {"text", "json", "journal"}),
     ("--protected-mode", {"yes", "no"}),
+    ("--tls-auth-clients", {"no", "optional", "yes"}),
 ])
 def test_values_are_offered(completions, option, values):
     assert bash(completions, option, "") == values
