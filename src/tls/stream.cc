@@ -25,27 +25,34 @@ size_t byte_at(std::string_view bytes, size_t at) {
   return static_cast<unsigned char>(bytes[at]);
 }
 
-// The length of the whole records at the beginning. One that is too long counts as whole: OpenSSL
-// refuses it by its header.
+// With its header, which must be there.
+size_t record_bytes(std::string_view record) {
+  return kHeaderBytes + (byte_at(record, 3) << 8) + byte_at(record, 4);
+}
+
+bool is_too_long(std::string_view record) {
+  return record.size() >= kHeaderBytes && record_bytes(record) > kLargestRecordBytes;
+}
+
+// The length of the whole records at the beginning.
 size_t whole_records(std::string_view bytes) {
   size_t end = 0;
   while (bytes.size() - end >= kHeaderBytes) {
-    const size_t record = kHeaderBytes + (byte_at(bytes, end + 3) << 8) + byte_at(bytes, end + 4);
-    if (record > kLargestRecordBytes) return bytes.size();
-    if (bytes.size() - end < record) break;
-    end += record;
+    const std::string_view rest = bytes.substr(end);
+    if (is_too_long(rest) || rest.size() < record_bytes(rest)) break;
+    end += record_bytes(rest);
   }
   return end;
 }
 
-// A client begins with a hello of a length that makes sense.
-bool begins_with_hello(std::string_view record) {
+// A client's first record begins with a hello of a length that makes sense.
+bool begins_with_hello(std::string_view bytes) {
   constexpr char kClientHello = 1;
-  if (record.size() < kHeaderBytes + 4 || record[kHeaderBytes] != kClientHello) return false;
-  const size_t message = (byte_at(record, kHeaderBytes + 1) << 16) +
-                         (byte_at(record, kHeaderBytes + 2) << 8) +
-                         byte_at(record, kHeaderBytes + 3);
-  return message <= kLargestHelloBytes;
+  const std::string_view message = bytes.substr(kHeaderBytes, record_bytes(bytes) - kHeaderBytes);
+  if (message.size() < 4 || message[0] != kClientHello) return false;
+  const size_t length =
+      (byte_at(message, 1) << 16) + (byte_at(message, 2) << 8) + byte_at(message, 3);
+  return length <= kLargestHelloBytes;
 }
 
 std::string reason(const ssl_st* ssl) {
@@ -125,6 +132,8 @@ TlsStream::Outcome TlsStream::receive(std::string_view bytes, Buffer& plain) {
     // Once and for all: later messages, such as for new keys, reopen OpenSSL's own notion of it.
     established_ = established_ || ::SSL_is_init_finished(ssl_.get()) == 1;
   }
+  if (outcome == Outcome::kOpen && is_too_long(bytes.substr(whole)))
+    return fail("a record is too long");
   if (partial_.empty())
     partial_.append(bytes.substr(whole));
   else

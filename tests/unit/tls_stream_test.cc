@@ -223,6 +223,7 @@ TEST_F(TlsStreamTest, AnythingButAHelloIsRefused) {
   for (const std::string_view first :
        {std::string_view("\x16\x03\x01\x00\x00", 5),
         std::string_view("\x16\x03\x01\x00\x01\x01", 6),
+        std::string_view("\x16\x03\x01\x00\x02\x01\x00\x16\x03\x01\x00\x00", 12),
         std::string_view("\x16\x03\x01\x00\x04\x02\x00\x00\x00", 9)}) {
     serve(settings_);
     EXPECT_EQ(stream_->receive(first, plain_), Outcome::kFailed);
