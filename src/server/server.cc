@@ -100,6 +100,8 @@ Result<void> Server::watch_signals() {
   // Threads inherit the mask; all signals come through the descriptor.
   ::pthread_sigmask(SIG_BLOCK, &watched, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  // A write past a limit of file size is an error like others.
+  ::signal(SIGXFSZ, SIG_IGN);
   ::signal(SIGBUS, on_sigbus);
   signals_ = Fd(::signalfd(-1, &watched, SFD_CLOEXEC));
   if (!signals_.valid()) return fail_errno(ExitStatus::kConfiguration, "signalfd", errno);
