@@ -225,9 +225,10 @@ void Connection::finish_if_idle() {
 
 void Connection::fail_held(std::string_view error) {
   if (aborted_) return;
-  closing_ = true;
-  // A request that was to be tried again is answered here too.
+  // A request that was to be tried again is answered here too; it may have run in part, so that it
+  // is this connection's last.
   const uint64_t stalled = std::exchange(stalled_, false) ? 1 : 0;
+  if (stalled > 0) closing_ = true;
   if (held_.empty()) {
     for (uint64_t reply = 0; reply < stalled; ++reply)
       ReplyWriter(out_, Protocol::kResp2).error(error);

@@ -37,7 +37,7 @@ class Connection final : private ReplySink {
   void drain();
   // Closes at once; replies not sent are lost.
   void abort();
-  // Replies still held can never leave: each becomes `error`, then the connection closes.
+  // Replies still held can never leave: each becomes `error`. Requests go on being answered.
   void fail_held(std::string_view error);
 
   // Once a second: gives back idle memory; ends a client that takes no replies, or does not hang

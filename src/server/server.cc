@@ -21,6 +21,7 @@ constexpr uint64_t kTickNs = 1000 * kNsPerMs;
 constexpr uint64_t kDrainTickNs = 20 * kNsPerMs;
 constexpr uint64_t kDrainNs = 5000 * kNsPerMs;  // for clients that are slow to take their replies
 constexpr uint64_t kAbortNs = 2000 * kNsPerMs;
+constexpr uint64_t kTellNs = 250 * kNsPerMs;
 constexpr uint64_t kSpareFiles = 64;  // descriptors that are not clients
 
 // Every connection is a descriptor: take what the system allows. Returns how many clients fit.
@@ -242,7 +243,7 @@ void Server::run_other_loop(LoopParts& parts) {
 // Answers what was read, then closes; clients that do not take their replies are cut off.
 void Server::finish(LoopParts& parts) {
   Loop& loop = *parts.loop;
-  if (phase_.load() == Phase::kFail) loop.fail_held(kIoErrorReply);
+  if (phase_.load() == Phase::kFail) tell_of_failure(loop);
   loop.drain();
   const uint64_t abort_ns = clock_.monotonic_ns() + kDrainNs;
   while (!loop.drained() && clock_.monotonic_ns() < abort_ns) {
@@ -252,6 +253,15 @@ void Server::finish(LoopParts& parts) {
   }
   loop.abort_all();
   while (!loop.drained() && clock_.monotonic_ns() < abort_ns + kAbortNs)
+    loop.run_tick(kDrainTickNs);
+}
+
+// For a moment every request for a number or a definition is answered with the error: those on
+// their way are, and whoever sends the next one learns why before the connection closes.
+void Server::tell_of_failure(Loop& loop) {
+  loop.fail_held(kIoErrorReply);
+  const uint64_t end_ns = clock_.monotonic_ns() + kTellNs;
+  while (loop.stats().connections.read() > 0 && clock_.monotonic_ns() < end_ns)
     loop.run_tick(kDrainTickNs);
 }
 

@@ -58,6 +58,7 @@ class Server {
   void run_first_loop();
   void run_other_loop(LoopParts& parts);
   void finish(LoopParts& parts);
+  void tell_of_failure(Loop& loop);
   void change_phase(Phase phase);
   void on_signal(const Completion& completion);
   void reload();
