@@ -184,7 +184,12 @@ const Option kOptions[] = {
 }  // namespace
 
 std::span<const Option> options() {
-  return kOptions;
+  static const std::vector<Option> all = [] {
+    std::vector<Option> rows(std::begin(kOptions), std::end(kOptions));
+    rows.insert(rows.end(), client_options().begin(), client_options().end());
+    return rows;
+  }();
+  return all;
 }
 
 }  // namespace number_dispenser
