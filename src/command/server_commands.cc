@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "client_settings.h"
 #include "handlers.h"
 #include "number_dispenser/base/log.h"
 #include "number_dispenser/command/client_session.h"
@@ -48,7 +49,7 @@ std::string_view log_level_name() {
 
 std::vector<Setting> settings_of(const CommandContext& context) {
   const ServerFacts& facts = context.facts;
-  return {
+  std::vector<Setting> settings{
       {"aclfile", facts.acl_file},
       {"appendfsync", "always"},
       {"appendonly", "no"},
@@ -57,15 +58,15 @@ std::vector<Setting> settings_of(const CommandContext& context) {
       {"dir", facts.data_dir},
       {"io-threads", std::to_string(facts.threads)},
       {"loglevel", std::string(log_level_name())},
-      {"maxclients", std::to_string(facts.max_clients)},
       {"maxmemory", "0"},
       {"maxmemory-policy", "noeviction"},
       {"port", std::to_string(facts.tcp_port)},
       {"protected-mode", context.protected_mode.load() ? "yes" : "no"},
       {"save", ""},
-      {"tcp-keepalive", "300"},
-      {"timeout", "0"},
   };
+  for (const ClientSetting& setting : client_settings())
+    settings.push_back({setting.name, setting.get(context)});
+  return settings;
 }
 
 // A CONFIG SET is all or nothing: what it asks for, checked first.
@@ -73,6 +74,7 @@ struct Wanted {
   std::optional<LogLevel> level;
   std::optional<bool> protected_mode;
   std::optional<std::string_view> password;
+  std::vector<ClientSetting::Change> changes;
 };
 
 // The reason why not, or nothing.
@@ -120,6 +122,16 @@ Next config_set(Call& call) {
       return equals_ignoring_case(words[at], name);
     };
     const auto known = settings_of(call.client.context());
+    const auto of_clients = std::ranges::find_if(client_settings(), is_name, &ClientSetting::name);
+    if (of_clients != client_settings().end()) {
+      auto change = of_clients->prepare(call.client.context(), words[at + 1]);
+      if (!change)
+        return error(call,
+                     fmt::format("ERR CONFIG SET failed (possibly related to argument '{}') - {}",
+                                 printable(words[at]), change.error()));
+      wanted.changes.push_back(std::move(*change));
+      continue;
+    }
     if (std::ranges::none_of(kCanChange, is_name)) {
       if (std::ranges::any_of(known, is_name, &Setting::name))
         return error(call,
@@ -136,6 +148,7 @@ Next config_set(Call& call) {
                                printable(words[at]), *fault));
   }
   CommandContext& context = call.client.context();
+  for (const auto& change : wanted.changes) change(context);
   if (wanted.level) set_log_level(*wanted.level);
   if (wanted.protected_mode) context.protected_mode.store(*wanted.protected_mode);
   if (wanted.password) context.acl.set_default_password(*wanted.password);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "memory_limit.h"
 #include "number_dispenser/base/log.h"
 
 namespace number_dispenser {
@@ -62,6 +64,8 @@ std::string executable_path() {
 
 Result<std::unique_ptr<Server>> Server::create(const Config& config,
                                                std::function<Result<Config>()> reread) {
+  // Large buffers go back to the system when they are freed: glibc must not raise its threshold.
+  ::mallopt(M_MMAP_THRESHOLD, 128 * 1024);
   std::unique_ptr<Server> server(new Server(config, std::move(reread)));
   // The folder's lock comes first, so that a second server hears of the first one; its epoch last,
   // since a start that fails should not move it.
@@ -90,8 +94,26 @@ Result<void> Server::apply(const Config& config) {
   if (changed || (!config.acl_file.empty() && !config.requirepass.empty()))
     context_->acl.set_default_password(config.requirepass);
   context_->protected_mode.store(config.protected_mode);
+  if (!applied_clients_ || *applied_clients_ != config.clients) limit_clients(config.clients);
   set_log_level(config.log_level);
   return {};
+}
+
+// Where the configuration has changed: until then what clients have set stays.
+void Server::limit_clients(const ClientConfig& config) {
+  ClientLimits& limits = context_->limits;
+  const uint64_t fit = context_->facts.open_files_clients;
+  if (fit < config.max_clients)
+    log_warn(
+        "maxclients is {} and not {}: the limit of open files (LimitNOFILE, ulimit -n) allows "
+        "no more",
+        fit, config.max_clients);
+  limits.max_clients.store(std::min(config.max_clients, fit));
+  limits.memory_bytes.store(config.max_memory.of(context_->facts.usable_memory_bytes));
+  limits.timeout_s.store(config.timeout_s);
+  limits.tcp_keepalive_s.store(config.tcp_keepalive_s);
+  limits.set_output(config.output);
+  applied_clients_ = config;
 }
 
 Result<void> Server::watch_signals() {
@@ -123,7 +145,7 @@ Result<void> Server::listen(const Config& config) {
   for (const std::string& text : config.addresses) {
     const auto address = parse_address(text);
     if (!address) return std::unexpected(address.error());
-    auto sockets = listen_on(*address);
+    auto sockets = listen_on(*address, {config.unix_socket_mode, config.unix_socket_group});
     if (!sockets) return std::unexpected(sockets.error());
     std::ranges::move(*sockets, std::back_inserter(sockets_));
   }
@@ -160,7 +182,8 @@ Result<void> Server::open_state(const Config& config) {
   facts.threads = config.threads;
   facts.run_id = new_run_id(random);
   facts.started_ns = clock_.monotonic_ns();
-  facts.max_clients = raise_file_limit();
+  facts.open_files_clients = raise_file_limit();
+  facts.usable_memory_bytes = usable_memory_bytes();
   facts.acl_file = config.acl_file;
   context_.reset(new CommandContext{*registry_, clock_, std::move(facts),
                                     [] { ::kill(::getpid(), SIGTERM); }});
@@ -176,7 +199,7 @@ void Server::make_loops() {
     context_->loops.push_back({parts->view.get(), &parts->random, &parts->loop->stats()});
     loops_.push_back(parts->loop.get());
   }
-  for (Loop* loop : loops_) loop->join(loops_);
+  for (Loop* loop : loops_) loop->join(loops_, context_->limits);
   for (ListenSocket& socket : sockets_)
     listeners_.push_back(std::make_unique<Listener>(std::move(socket), loops_));
   sockets_.clear();
@@ -211,7 +234,11 @@ void Server::run_first_loop() {
   uint64_t report_ns = 0;
   while (phase_.load() == Phase::kServe) {
     const uint64_t watchdog_ns = manager_.watchdog_ns();
-    parts.loop->run_tick(watchdog_ns == 0 ? kTickNs : std::min(kTickNs, watchdog_ns));
+    uint64_t wait_ns = watchdog_ns == 0 ? kTickNs : std::min(kTickNs, watchdog_ns);
+    const uint64_t now_ns = parts.loop->now_ns();
+    for (const auto& listener : listeners_)
+      wait_ns = std::min(wait_ns, std::max(listener->deadline_ns(), now_ns) - now_ns);
+    parts.loop->run_tick(wait_ns);
     for (const auto& listener : listeners_) listener->tick();
     if (keeper_->failed()) change_phase(Phase::kFail);
     if (parts.loop->now_ns() < report_ns) continue;
@@ -288,7 +315,8 @@ void Server::reload() {
   const Result<void> applied = config ? apply(*config) : std::unexpected(config.error());
   if (applied)
     log_info(
-        "configuration read again: log level, users, password and protected mode are in force");
+        "configuration read again: log level, users, password, protected mode and clients' limits "
+        "are in force");
   else
     log_error("configuration not taken over: {}", applied.error().message);
   manager_.ready(fmt::format("Serving {} dispensers", registry_->size()));

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -54,6 +55,7 @@ class Server {
   Result<void> watch_signals();
   void make_loops();
   Result<void> apply(const Config& config);
+  void limit_clients(const ClientConfig& config);
 
   void run_first_loop();
   void run_other_loop(LoopParts& parts);
@@ -75,6 +77,7 @@ class Server {
   std::unique_ptr<CommandContext> context_;
   std::unique_ptr<ClientSessions> sessions_;
   std::string applied_password_;
+  std::optional<ClientConfig> applied_clients_;
   std::vector<Loop*> loops_;
   std::vector<ListenSocket> sockets_;  // until the listeners have them
   std::vector<std::unique_ptr<Listener>> listeners_;
