@@ -55,6 +55,7 @@ void Connection::hold_until_past(const std::atomic<uint64_t>& bound, uint64_t or
 void Connection::on_receive(const Completion& completion) {
   if (!completion.more) receiving_ = cancelling_ = false;
   was_idle_ = false;
+  active_ = true;
   if (completion.result > 0) {
     loop_.stats().input_bytes.add(completion.data.size());
     if (!closing_ && !draining_ && !aborted_) take_input(completion.data);
@@ -101,6 +102,7 @@ size_t Connection::process(std::string_view input) {
     const Next next = session_->handle(request, *this);
     if (next == Next::kRetry) {
       stalled_ = true;
+      loop_.retry_at(session_->retry_ns());
       break;
     }
     done += decoder_.consumed();
@@ -128,6 +130,7 @@ void Connection::on_send(const Completion& completion) {
   send_in_flight_ = false;
   patience_ends_ns_ = 0;
   was_idle_ = false;
+  active_ = true;
   if (completion.result >= 0) {
     loop_.stats().output_bytes.add(static_cast<uint64_t>(completion.result));
     sending_.consume(static_cast<size_t>(completion.result));
@@ -139,6 +142,7 @@ void Connection::on_send(const Completion& completion) {
 
 void Connection::advance() {
   if (!aborted_) {
+    if (session_ && session_->listens()) hear();
     release();
     start_send();
     resume_input();
@@ -150,7 +154,25 @@ void Connection::advance() {
     }
     end_if_done();
   }
+  if (session_) show();
   finish_if_idle();
+}
+
+void Connection::hear() {
+  if (!std::exchange(listening, true)) loop_.listen(*this);
+  if (!closing_ && !session_->hear(out_, !output_is_full())) abort();
+}
+
+void Connection::show() {
+  ConnectionGauges& shown = session_->gauges;
+  if (std::exchange(active_, false)) shown.active_ns.set(loop_.now_ns());
+  shown.input_bytes.set(in_.size());
+  shown.input_room.set(in_.capacity());
+  shown.output_bytes.set(out_.size() + sending_.size());
+  shown.output_room.set(out_.capacity() + sending_.capacity());
+  shown.held.set(held_.size());
+  shown.waits.set(waits() ? 1 : 0);
+  shown.sends.set(send_in_flight_ ? 1 : 0);
 }
 
 // The gate: a held reply is let go where its bound has passed its ordinal. Every hold is looked at,
@@ -220,6 +242,8 @@ void Connection::abort() {
 void Connection::finish_if_idle() {
   if (!aborted_ || receiving_ || send_in_flight_ || closed_) return;
   closed_ = true;
+  // The session goes first: until then others may name its descriptor.
+  session_.reset();
   loop_.ring().close(fd_);
 }
 

@@ -52,6 +52,7 @@ class Connection final : private ReplySink {
   // The loop's bookkeeping.
   bool touched = false;
   bool waiting = false;
+  bool listening = false;
   bool buried = false;
   size_t index = 0;
 
@@ -76,6 +77,8 @@ class Connection final : private ReplySink {
   void release();
   void start_send();
   void resume_input();
+  void hear();
+  void show();
   void arm_receive();
   void end_if_done();
   void finish_if_idle();
@@ -107,6 +110,7 @@ class Connection final : private ReplySink {
   bool aborted_ = false;
   bool closed_ = false;
   bool was_idle_ = false;          // at the last tend()
+  bool active_ = true;             // since the last show()
   uint64_t patience_ends_ns_ = 0;  // of a send or a linger; 0: none
 };
 

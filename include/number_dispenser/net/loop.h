@@ -4,6 +4,7 @@
 // flushes. A loop is only called on its own thread, but for give_connection().
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -42,6 +43,7 @@ struct LoopStats {
   Counter requests;
   Counter input_bytes;
   Counter output_bytes;
+  Gauge waiting;  // connections that wait: for a flush, or to try a request again
 };
 
 class Loop {
@@ -83,6 +85,10 @@ class Loop {
 
   // For connections.
   void touch(Connection& connection);
+  // It listens: it is touched whenever there is news.
+  void listen(Connection& connection);
+  // Waiting connections are looked at again at this time.
+  void retry_at(uint64_t time_ns) { retry_ns_ = std::min(retry_ns_, time_ns); }
   std::vector<std::string_view>& request_scratch() { return request_scratch_; }
 
  private:
@@ -109,11 +115,14 @@ class Loop {
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<Connection*> touched_;
   std::vector<Connection*> waiting_;  // for the registry to move on
+  std::vector<Connection*> listeners_;
   std::vector<Connection*> finished_;
   std::vector<std::string_view> request_scratch_;
   uint64_t progress_seen_ = 0;
   uint64_t progress_told_ = 0;
   uint64_t log_end_told_ = 0;
+  uint64_t news_told_ = 0;
+  uint64_t retry_ns_ = UINT64_MAX;
   bool draining_ = false;
 
   // What other loops look at.
