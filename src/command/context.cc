@@ -56,6 +56,12 @@ void CommandStats::reset() {
   errors_.clear();
 }
 
+void CommandContext::end_waits() {
+  stopping.store(true);
+  pause.end_for_good();
+  news.fetch_add(1);
+}
+
 std::optional<std::string> CommandContext::load_acl() {
   const Fd fd(::open(facts.acl_file.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) return reason("cannot read", facts.acl_file);

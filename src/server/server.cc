@@ -255,6 +255,7 @@ void Server::finish(LoopParts& parts) {
 
 void Server::change_phase(Phase phase) {
   phase_.store(phase);
+  context_->end_waits();
   for (Loop* loop : loops_) loop->ring().wake(loops_.front()->ring());
 }
 
