@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <functional>
+#include <latch>
 #include <memory>
 #include <string>
 #include <thread>
@@ -56,7 +57,7 @@ class Server {
   Result<void> apply(const Config& config);
 
   void run_first_loop();
-  void run_other_loop(LoopParts& parts);
+  void run_other_loop(LoopParts& parts, std::latch& all_enabled);
   void finish(LoopParts& parts);
   void change_phase(Phase phase);
   void on_signal(const Completion& completion);
