@@ -15,11 +15,6 @@
 namespace number_dispenser {
 namespace {
 
-// What a client may queue in a transaction.
-constexpr size_t kQueuedBytes = 4 * 1024 * 1024;
-// Of a transaction: what comes after it is not run.
-constexpr size_t kLargestReplyBytes = 8 * 1024 * 1024;
-
 constexpr std::string_view kProtectedMode =
     "DENIED number-dispenser is running in protected mode: no password is set, so only clients on "
     "this "
@@ -172,81 +167,6 @@ const Command* ClientSession::admit(Call& call) {
   return command;
 }
 
-// The user as it is now. False where it is gone: the client has to log in again.
-bool ClientSession::follow_acl() {
-  acl_generation_ = context_.acl.generation();
-  const Acl::User now = context_.acl.find(user_->name());
-  if (authenticated_ && (!now || !now->enabled())) return false;
-  if (now) set_user(now);
-  // Nobody has to log in any more.
-  if (!authenticated_ && context_.acl.is_open()) authenticated_ = true;
-  return true;
-}
-
-bool ClientSession::may_run(Call& call, const Command& command) {
-  if (!user_->may_run(command)) {
-    log_refusal("command", command.name);
-    refuse(
-        call, &command,
-        fmt::format("NOPERM this user has no permissions to run the '{}' command", command.name));
-    return false;
-  }
-  if (user_->may_use_all()) return true;
-  for (const std::string_view dispenser : names_in(command, call.words)) {
-    if (user_->may_use(dispenser, command.keys.use)) continue;
-    log_refusal("key", dispenser);
-    refuse(call, &command,
-           "NOPERM this user has no permissions to access one of the keys used as arguments");
-    return false;
-  }
-  return true;
-}
-
-void ClientSession::log_refusal(std::string_view reason, std::string_view object,
-                                std::string_view user) {
-  context_.acl.log({.reason = std::string(reason),
-                    .context = in_transaction_ ? "multi" : "toplevel",
-                    .object = std::string(object),
-                    .user = user.empty() ? user_->name() : std::string(user),
-                    .client = description(),
-                    .at_ns = context_.clock.monotonic_ns()});
-}
-
-bool ClientSession::may_log_in() {
-  const uint64_t now_ns = context_.clock.monotonic_ns();
-  // Asked once for each attempt, so that the failures of others do not put it off for ever.
-  if (login_ns_ == 0) login_ns_ = context_.login_guard.allowed_ns(record_.address, now_ns);
-  retry_ns_ = login_ns_;
-  if (now_ns < login_ns_ && !context_.stopping.load()) return false;
-  login_ns_ = 0;
-  retry_ns_ = UINT64_MAX;
-  return true;
-}
-
-bool ClientSession::log_in(std::string_view user, std::string_view password) {
-  if (Acl::User found = context_.acl.authenticate(user, password)) {
-    set_user(std::move(found));
-    acl_generation_ = context_.acl.generation();
-    authenticated_ = true;
-    failed_logins_ = 0;
-    return true;
-  }
-  ++failed_logins_;
-  const uint64_t now_ns = context_.clock.monotonic_ns();
-  context_.login_guard.failed(record_.address, now_ns);
-  log_refusal("auth", "AUTH", printable(user));
-  uint64_t left_out = 0;
-  if (context_.login_guard.may_log(now_ns, &left_out))
-    log_warn("client {} at {} failed to log in as '{}'{}", id(), record_.address, printable(user),
-             left_out == 0 ? "" : fmt::format("; {} more failures were not logged", left_out));
-  return false;
-}
-
-void ClientSession::set_user(Acl::User user) {
-  if (user->name() != user_->name()) context_.clients.set(record_.user, user->name());
-  user_ = std::move(user);
-}
-
 void ClientSession::set_protocol(Protocol protocol) {
   protocol_ = protocol;
   record_.protocol.set(static_cast<uint64_t>(protocol));
@@ -304,32 +224,6 @@ void ClientSession::refuse(Call& call, const Command* command, std::string_view 
   transaction_failed_ = in_transaction_;
 }
 
-Next ClientSession::queue(Call& call, const Command& command) {
-  size_t bytes = 0;
-  for (const std::string_view word : call.words) bytes += word.size() + sizeof(std::string);
-  if (queued_bytes_ + bytes > kQueuedBytes) {
-    refuse(call, &command, "ERR the transaction is too large: at most 4 MiB can be queued");
-    return Next::kContinue;
-  }
-  queued_bytes_ += bytes;
-  queued_.push_back({&command, {call.words.begin(), call.words.end()}});
-  transaction_writes_ = transaction_writes_ || (command.flags & kWrite) != 0;
-  show_queue();
-  call.reply.simple("QUEUED");
-  return Next::kContinue;
-}
-
-void ClientSession::begin_transaction() {
-  in_transaction_ = true;
-  show_queue();
-}
-
-void ClientSession::show_queue() {
-  record_.in_transaction.set(in_transaction_ ? 1 : 0);
-  record_.queued.set(queued_.size());
-  record_.queued_bytes.set(queued_bytes_);
-}
-
 void ClientSession::reset() {
   discard_transaction();
   stop_monitoring();
@@ -338,39 +232,6 @@ void ClientSession::reset() {
   set_protocol(Protocol::kResp2);
   set_user(context_.acl.find("default"));
   authenticated_ = context_.acl.is_open();
-}
-
-void ClientSession::discard_transaction() {
-  in_transaction_ = transaction_failed_ = transaction_writes_ = false;
-  queued_.clear();
-  executed_ = queued_bytes_ = 0;
-  show_queue();
-}
-
-Next ClientSession::execute_transaction(Call& call) {
-  if (transaction_failed_) {
-    discard_transaction();
-    call.reply.error("EXECABORT Transaction discarded because of previous errors.");
-    return Next::kContinue;
-  }
-  const size_t reply_begin = call.sink.bytes().size();
-  if (executed_ == 0) call.reply.array(queued_.size());
-  for (; executed_ < queued_.size(); ++executed_) {
-    if (call.sink.bytes().size() > kLargestReplyBytes) {
-      call.reply.error("ERR not run: the replies of this transaction are too large");
-      continue;
-    }
-    const auto& [command, text] = queued_[executed_];
-    const std::vector<std::string_view> words(text.begin(), text.end());
-    Call inner{*this, words, call.sink, ReplyWriter(call.sink.bytes(), protocol_)};
-    // What has been run stays run; EXEC is tried again from here.
-    if (run(*command, inner) == Next::kRetry) {
-      if (executed_ == 0) call.sink.bytes().truncate(reply_begin);
-      return Next::kRetry;
-    }
-  }
-  discard_transaction();
-  return Next::kContinue;
 }
 
 std::unique_ptr<Session> ClientSessions::open(unsigned loop, int fd, Buffer& refusal) {
