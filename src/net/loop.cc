@@ -44,6 +44,8 @@ void Loop::run_tick(uint64_t longest_wait_ns) {
   if (due) retry_ns_ = UINT64_MAX;
   recheck_waiting(adopted || due);
   advance_touched();
+  // Requests that had to wait were run only now.
+  if (is_keeper() && keeper_.wants_tick()) ring_.wake(ring_);
   const bool settled = registry_.announce(view_);
   if (settled && !waiting_.empty()) ring_.wake(ring_);
   tell_others(settled);
@@ -67,7 +69,8 @@ void Loop::listen(Connection& connection) {
 void Loop::recheck_waiting(bool all) {
   // Announced before looking at the bounds, so that whoever moves one after that wakes this loop.
   has_waiting_.store(!waiting_.empty() || !listeners_.empty());
-  const uint64_t progress = keeper_.progress() + registry_.settled().load() + sessions_.news();
+  news_heard_ = sessions_.news();
+  const uint64_t progress = keeper_.progress() + registry_.settled().load() + news_heard_;
   if (progress == progress_seen_ && !all) return;
   progress_seen_ = progress;
   for (Connection* connection : listeners_) touch(*connection);
@@ -106,7 +109,7 @@ void Loop::tell_others(bool settled) {
   const uint64_t news = sessions_.news();
   const bool spoken = std::exchange(news_told_, news) != news;
   // Said after this tick's look at those who listen.
-  if (spoken && has_waiting_.load()) wake(*this);
+  if (news != news_heard_ && has_waiting_.load()) wake(*this);
   for (Loop* other : loops_) {
     if (other == this) continue;
     const bool for_keeper =

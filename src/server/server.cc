@@ -78,7 +78,10 @@ Result<std::unique_ptr<Server>> Server::create(const Config& config,
 Server::Server(const Config& config, std::function<Result<Config>()> reread)
     : live_(config.run_dir), reread_(std::move(reread)) {}
 
-Server::~Server() = default;
+Server::~Server() {
+  // With the sessions, which leave the context.
+  for (const auto& parts : parts_) parts->loop.reset();
+}
 
 // What may also change while the server runs. All of it or nothing.
 Result<void> Server::apply(const Config& config) {

@@ -89,6 +89,7 @@ class Loop {
   void listen(Connection& connection);
   // Waiting connections are looked at again at this time.
   void retry_at(uint64_t time_ns) { retry_ns_ = std::min(retry_ns_, time_ns); }
+  uint64_t retry_ns() const { return retry_ns_; }
   std::vector<std::string_view>& request_scratch() { return request_scratch_; }
 
  private:
@@ -121,6 +122,7 @@ class Loop {
   uint64_t progress_seen_ = 0;
   uint64_t progress_told_ = 0;
   uint64_t log_end_told_ = 0;
+  uint64_t news_heard_ = 0;
   uint64_t news_told_ = 0;
   uint64_t retry_ns_ = UINT64_MAX;
   bool draining_ = false;
