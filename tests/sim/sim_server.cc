@@ -1,5 +1,7 @@
 #include "sim_server.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 
 namespace number_dispenser::sim {
@@ -46,6 +48,8 @@ SimServer::SimServer(World& world, SimDisk& disk, SimLive& live, SimNet& net, un
 }
 
 SimServer::~SimServer() {
+  // With the sessions, which leave the context.
+  for (const auto& part : parts_) part->loop.reset();
   dying_.restore();
 }
 
@@ -64,6 +68,7 @@ Result<void> SimServer::start() {
   context_->protected_mode.store(false);
   sessions_ = std::make_unique<ClientSessions>(*context_);
   make_loops();
+  context_->hang_up = [this](int fd) { net_.shutdown(fd, SHUT_RDWR); };
   net_.listen(true);
   listener_->start();
   parts_.front()->ring.submit();
@@ -107,7 +112,7 @@ void SimServer::step(unsigned loop) {
     }
   }
   if (part.ending != Ending::kNo) advance_end(part);
-  part.deadline_ns = world_.clock.monotonic_ns() + wait_ns;
+  part.deadline_ns = std::min(world_.clock.monotonic_ns() + wait_ns, part.loop->retry_ns());
   if (loop == 0)
     part.deadline_ns =
         std::min({part.deadline_ns, keeper_->deadline_ns(), listener_->deadline_ns()});
@@ -142,6 +147,7 @@ void SimServer::advance_end(Part& part) {
 
 void SimServer::stop() {
   phase_ = failed() ? Phase::kFail : Phase::kDrain;
+  context_->end_waits();
   world_.trace("the server is told to stop");
   // Every loop runs once more, as after change_phase().
   for (const auto& part : parts_) part->deadline_ns = 0;
