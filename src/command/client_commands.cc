@@ -193,6 +193,9 @@ Next client_unpause(Call& call) {
 Next client_reply(Call& call) {
   using Replies = ClientSession::Replies;
   const std::string_view wanted = call.words[2];
+  // In Redis the replies of EXEC would then be fewer than it has announced.
+  if (call.client.in_transaction())
+    return error(call, "ERR CLIENT REPLY is not allowed in a transaction");
   if (equals_ignoring_case(wanted, "on")) {
     call.client.set_replies(Replies::kOn);
     return ok(call);

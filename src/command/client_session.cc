@@ -71,12 +71,11 @@ ClientSession::~ClientSession() {
 
 Next ClientSession::handle(std::span<const std::string_view> request, ReplySink& sink) {
   if (record_.killed.load(std::memory_order_relaxed)) return Next::kClose;
-  Call call{*this, request, sink, ReplyWriter(sink.bytes(), protocol_)};
-  const size_t reply_begin = sink.bytes().size();
-  const Next next = answer(call);
+  Buffer& bytes = sink.bytes();
+  Call call{*this, request, sink, ReplyWriter(bytes, protocol_)};
   if (replies_ != Replies::kOn) [[unlikely]]
-    mute(sink.bytes(), reply_begin, next);
-  return next;
+    return answer_muted(call, bytes);
+  return answer(call);
 }
 
 Next ClientSession::answer(Call& call) {
@@ -93,12 +92,16 @@ Next ClientSession::answer(Call& call) {
   return run(*command, call);
 }
 
-// Drops the reply that begins at `begin`. Holds of it stay: they only make later ones wait.
-void ClientSession::mute(Buffer& bytes, size_t begin, Next next) {
-  if (replies_ != Replies::kSkipNext) bytes.truncate(begin);
-  if (next == Next::kRetry) return;
-  if (replies_ == Replies::kSkip) replies_ = Replies::kOn;
+// Drops the reply, unless the request switches replies on. Holds of it stay: they only make later
+// ones wait.
+Next ClientSession::answer_muted(Call& call, Buffer& bytes) {
   if (replies_ == Replies::kSkipNext) replies_ = Replies::kSkip;
+  const size_t begin = bytes.size();
+  const Next next = answer(call);
+  if (replies_ == Replies::kOn) return next;
+  bytes.truncate(begin);
+  if (replies_ == Replies::kSkip && next != Next::kRetry) replies_ = Replies::kOn;
+  return next;
 }
 
 // Whether CLIENT PAUSE holds it back. As in Redis, monitors are not.

@@ -137,6 +137,9 @@ TEST_F(ClientsTest, RepliesAreSwitchedOffSkippedAndOn) {
   EXPECT_EQ(a.ask("CLIENT REPLY x"), "-ERR syntax error\r\n");
   a.ask("CLIENT REPLY OFF");
   EXPECT_EQ(a.ask("RESET"), "+RESET\r\n");
+  a.ask("MULTI");
+  a.ask("CLIENT REPLY OFF");
+  EXPECT_EQ(a.ask("EXEC"), "*1\r\n-ERR CLIENT REPLY is not allowed in a transaction\r\n");
 }
 
 TEST_F(ClientsTest, ANumberWhoseReplyIsOffIsDrawnAndHoldsWhatFollows) {

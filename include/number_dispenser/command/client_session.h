@@ -72,7 +72,7 @@ class ClientSession final : public Session {
   static constexpr unsigned kMostFailedLogins = 10;
 
   Next answer(Call& call);
-  void mute(Buffer& bytes, size_t begin, Next next);
+  Next answer_muted(Call& call, Buffer& bytes);
   bool must_wait(const Command& command);
   void tell_monitors(const Command& command, std::span<const std::string_view> words);
   void stop_monitoring();
