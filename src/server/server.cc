@@ -116,8 +116,6 @@ Server::~Server() {
 
 // What may also change while the server runs. All of it or nothing.
 Result<void> Server::apply(const Config& config) {
-  auto tls = make_tls(config);
-  if (!tls) return std::unexpected(tls.error());
   if (!config.acl_file.empty())
     if (const auto fault = context_->load_acl()) return fail(ExitStatus::kConfiguration, *fault);
   // As in Redis, a password in the configuration is the default user's, whatever the file says.
@@ -126,8 +124,6 @@ Result<void> Server::apply(const Config& config) {
   if (changed || (!config.acl_file.empty() && !config.requirepass.empty()))
     context_->acl.set_default_password(config.requirepass);
   context_->protected_mode.store(config.protected_mode);
-  // The addresses stay as they are, so TLS neither comes nor goes.
-  if (tls_ && *tls) tls_ = std::move(*tls);
   context_->set_tls(config.tls);
   if (!applied_clients_ || *applied_clients_ != config.clients) limit_clients(config.clients);
   set_log_level(config.log_level);
@@ -354,7 +350,10 @@ void Server::on_signal(const Completion& completion) {
 void Server::reload() {
   manager_.reloading(clock_.monotonic_ns());
   const auto config = reread_();
-  const Result<void> applied = config ? apply(*config) : std::unexpected(config.error());
+  auto tls = config ? make_tls(*config) : std::unexpected(config.error());
+  const Result<void> applied = tls ? apply(*config) : std::unexpected(tls.error());
+  // The addresses stay as they are, so TLS neither comes nor goes.
+  if (applied && tls_ && *tls) tls_ = std::move(*tls);
   if (applied)
     log_info(
         "configuration read again: log level, users, password, protected mode, TLS and clients' "

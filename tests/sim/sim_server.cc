@@ -53,7 +53,7 @@ SimServer::~SimServer() {
   dying_.restore();
 }
 
-Result<void> SimServer::start() {
+Result<void> SimServer::start(const TlsContext* tls) {
   disk_.watch_lost_pages();
   auto state = StateFile::open(storage_, live_, world_.clock, "dispensers.state");
   if (!state) return std::unexpected(state.error());
@@ -67,7 +67,7 @@ Result<void> SimServer::start() {
   context_.reset(new CommandContext{*registry_, world_.clock, std::move(facts), [] {}});
   context_->protected_mode.store(false);
   sessions_ = std::make_unique<ClientSessions>(*context_);
-  make_loops();
+  make_loops(tls);
   context_->hang_up = [this](int fd) { net_.shutdown(fd, SHUT_RDWR); };
   net_.listen(true);
   listener_->start();
@@ -75,7 +75,7 @@ Result<void> SimServer::start() {
   return {};
 }
 
-void SimServer::make_loops() {
+void SimServer::make_loops(const TlsContext* tls) {
   for (const auto& part : parts_) {
     part->view = registry_->make_view();
     part->loop =
@@ -85,7 +85,8 @@ void SimServer::make_loops() {
     loops_.push_back(part->loop.get());
   }
   for (Loop* loop : loops_) loop->join(loops_, context_->limits);
-  listener_ = std::make_unique<Listener>(ListenSocket{Fd(SimNet::kListener), {}}, loops_);
+  listener_ = std::make_unique<Listener>(ListenSocket{Fd(SimNet::kListener), {}, tls != nullptr},
+                                         loops_, tls);
 }
 
 bool SimServer::is_runnable(unsigned loop) const {
