@@ -101,7 +101,7 @@ struct Served {
     memory.define("order_id", strategy);
     loop.join({&loop});
     for (int64_t fd = 0; fd < connections; ++fd)
-      loop.add_connection(Fd(static_cast<int>(kFirstFd + fd)));
+      loop.add_connection({Fd(static_cast<int>(kFirstFd + fd)), nullptr});
     loop.run_tick(0);
   }
 

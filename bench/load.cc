@@ -4,6 +4,7 @@
 #include <getopt.h>
 
 #include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -32,6 +33,7 @@ constexpr const char kHelp[] =
     "  --command GET|INCR   default INCR\n"
     "  --keys K             number of keys, used in turn; default 1\n"
     "  --key-prefix TEXT    keys are TEXT0, TEXT1 ...; default bench:\n"
+    "  --tls                over TLS, whatever certificate is shown\n"
     "  --busy-poll          never sleep while waiting for replies\n"
     "  --server-pid PID     also measure the CPU time of this process in the window\n"
     "\n"
@@ -75,6 +77,8 @@ void set_option(LoadOptions& options, const std::string& option, const std::stri
     options.requests.keys = parse_number<uint32_t>(option, value, 1, kMaxKeys);
   } else if (option == "key-prefix") {
     options.requests.key_prefix = value;
+  } else if (option == "tls") {
+    options.tls = true;
   } else if (option == "busy-poll") {
     options.busy_poll = true;
   } else if (option == "server-pid") {
@@ -95,6 +99,7 @@ LoadOptions parse_options(int argc, char** argv) {
       {"key-prefix", required_argument, nullptr, 0},
       {"server-pid", required_argument, nullptr, 0},
       {"busy-poll", no_argument, nullptr, 0},
+      {"tls", no_argument, nullptr, 0},
       {"help", no_argument, nullptr, 'h'},
       {},
   };
@@ -135,6 +140,7 @@ void print_report(const LoadReport& report, bool with_server) {
 
 int main(int argc, char** argv) {
   const LoadOptions options = parse_options(argc, argv);
+  std::signal(SIGPIPE, SIG_IGN);  // TLS writes without MSG_NOSIGNAL
   const auto report = number_dispenser::bench::run_load(options);
   if (!report) {
     std::fprintf(stderr, "nd-load: %s\n", report.error().c_str());

@@ -63,8 +63,8 @@ Status Load::open_connections() {
   }
   connections_.reserve(options_.connections);
   for (uint32_t i = 0; i < options_.connections; ++i) {
-    auto connection =
-        Connection::connect(options_.host, options_.port, requests_, i % requests_.keys());
+    auto connection = Connection::connect(options_.host, options_.port, options_.tls, requests_,
+                                          i % requests_.keys());
     if (!connection) return std::unexpected(connection.error());
     connections_.push_back(std::move(*connection));
     epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.u32 = i}};

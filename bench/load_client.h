@@ -20,7 +20,8 @@ struct LoadOptions {
   double warmup_s = 0.5;     ///< not measured
   double measured_s = 2;
   bool busy_poll = false;  ///< never sleep: replies then do not wait for this process to wake up
-  pid_t server_pid = 0;    ///< whose CPU time to measure; 0 is nobody's
+  bool tls = false;
+  pid_t server_pid = 0;  ///< whose CPU time to measure; 0 is nobody's
   RequestOptions requests;
 };
 

@@ -32,7 +32,7 @@ uint64_t now_ns() {
 }
 
 std::expected<Connection, std::string> Connection::connect(const std::string& host,
-                                                           const std::string& port,
+                                                           const std::string& port, bool tls,
                                                            const Requests& requests,
                                                            uint32_t first_key) {
   addrinfo hints{};
@@ -52,6 +52,11 @@ std::expected<Connection, std::string> Connection::connect(const std::string& ho
       problem = error_text("connect to " + host + ":" + port);
       continue;
     }
+    if (tls) {
+      auto secured = TlsSocket::shake_hands(fd);
+      if (!secured) return std::unexpected(secured.error());
+      connection.tls_ = std::move(*secured);
+    }
     const int on = 1;
     if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
         fcntl(fd, F_SETFL, O_NONBLOCK) != 0) {
@@ -64,6 +69,7 @@ std::expected<Connection, std::string> Connection::connect(const std::string& ho
 
 Connection::Connection(Connection&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
+      tls_(std::move(other.tls_)),
       requests_(other.requests_),
       next_key_(other.next_key_),
       replies_due_(other.replies_due_),
@@ -85,9 +91,18 @@ std::expected<void, std::string> Connection::send_batch() {
   return send_rest();
 }
 
+ssize_t Connection::send_some() {
+  if (tls_) return tls_->send(unsent_);
+  return send(fd_, unsent_.data(), unsent_.size(), MSG_NOSIGNAL);
+}
+
+ssize_t Connection::receive_some(std::span<char> room) {
+  return tls_ ? tls_->receive(room) : recv(fd_, room.data(), room.size(), 0);
+}
+
 std::expected<void, std::string> Connection::send_rest() {
   while (!unsent_.empty()) {
-    const ssize_t sent = send(fd_, unsent_.data(), unsent_.size(), MSG_NOSIGNAL);
+    const ssize_t sent = send_some();
     if (sent > 0) {
       unsent_.remove_prefix(static_cast<size_t>(sent));
     } else if (errno == EAGAIN) {
@@ -103,14 +118,15 @@ std::expected<Received, std::string> Connection::receive(std::span<char> buffer)
   const size_t kept = split_reply_.size();
   std::memcpy(buffer.data(), split_reply_.data(), kept);
   const std::span<char> room = buffer.subspan(kept);
-  const ssize_t read = recv(fd_, room.data(), room.size(), 0);
+  const ssize_t read = receive_some(room);
   if (read < 0 && (errno == EAGAIN || errno == EINTR)) return Received{.drained = errno == EAGAIN};
   if (read < 0) return std::unexpected(error_text("receive"));
   if (read == 0) return std::unexpected("the server closed a connection");
 
   const uint64_t now = now_ns();
   Received received{.latency_ns = now - sent_at_ns_,
-                    .drained = static_cast<size_t>(read) < room.size()};
+                    // TLS gives one record at a time.
+                    .drained = !tls_ && static_cast<size_t>(read) < room.size()};
   const auto taken = take_replies({buffer.data(), kept + static_cast<size_t>(read)}, received);
   if (!taken) return std::unexpected(taken.error());
   if (received.replies > 0) last_reply_ns_ = now;

@@ -4,11 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "load_requests.h"
+#include "load_tls.h"
 
 namespace number_dispenser::bench {
 
@@ -30,7 +32,7 @@ class Connection {
  public:
   /// `requests` must outlive the connection.
   static std::expected<Connection, std::string> connect(const std::string& host,
-                                                        const std::string& port,
+                                                        const std::string& port, bool tls,
                                                         const Requests& requests,
                                                         uint32_t first_key);
   Connection(Connection&& other) noexcept;
@@ -57,7 +59,11 @@ class Connection {
 
   std::expected<void, std::string> take_replies(std::string_view input, Received& received);
 
+  ssize_t send_some();
+  ssize_t receive_some(std::span<char> room);
+
   int fd_;
+  std::optional<TlsSocket> tls_;
   const Requests* requests_;
   uint32_t next_key_;
   uint32_t replies_due_ = 0;

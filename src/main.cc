@@ -53,6 +53,8 @@ int run(std::span<const char* const> arguments) {
       return print(invocation->json ? describe_commands_as_json(invocation->names)
                                     : describe_commands(invocation->names));
     case Invocation::Action::kCheckConfig:
+      if (const auto checked = Server::check(config); !checked) return failed(checked.error());
+      [[fallthrough]];
     case Invocation::Action::kPrintAndExit:
       fmt::print("{}", invocation->text);
       return 0;

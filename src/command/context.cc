@@ -56,6 +56,17 @@ void CommandStats::reset() {
   errors_.clear();
 }
 
+TlsSettings CommandContext::tls() const {
+  const std::lock_guard lock(tls_mutex);
+  return tls_settings;
+}
+
+void CommandContext::set_tls(const TlsSettings& settings) {
+  const std::lock_guard lock(tls_mutex);
+  tls_settings = settings;
+  tls_settings.key_file_pass.clear();
+}
+
 std::optional<std::string> CommandContext::load_acl() {
   const Fd fd(::open(facts.acl_file.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) return reason("cannot read", facts.acl_file);

@@ -46,8 +46,14 @@ std::string_view log_level_name() {
   return "warning";
 }
 
+std::string_view auth_clients_name(TlsAuthClients wanted) {
+  if (wanted == TlsAuthClients::kNo) return "no";
+  return wanted == TlsAuthClients::kYes ? "yes" : "optional";
+}
+
 std::vector<Setting> settings_of(const CommandContext& context) {
   const ServerFacts& facts = context.facts;
+  const TlsSettings tls = context.tls();
   return {
       {"aclfile", facts.acl_file},
       {"appendfsync", "always"},
@@ -65,6 +71,16 @@ std::vector<Setting> settings_of(const CommandContext& context) {
       {"save", ""},
       {"tcp-keepalive", "300"},
       {"timeout", "0"},
+      {"tls-auth-clients", std::string(auth_clients_name(tls.auth_clients))},
+      {"tls-ca-cert-dir", tls.ca_cert_dir},
+      {"tls-ca-cert-file", tls.ca_cert_file},
+      {"tls-cert-file", tls.cert_file},
+      {"tls-ciphers", tls.ciphers},
+      {"tls-ciphersuites", tls.ciphersuites},
+      {"tls-key-file", tls.key_file},
+      {"tls-port", std::to_string(facts.tls_port)},
+      {"tls-prefer-server-ciphers", tls.prefer_server_ciphers ? "yes" : "no"},
+      {"tls-protocols", tls.protocols},
   };
 }
 

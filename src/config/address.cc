@@ -51,13 +51,16 @@ Result<ListenAddress> parse_unix(std::string_view text, std::string_view path) {
 
 Result<ListenAddress> parse_address(std::string_view text) {
   constexpr std::string_view kUnix = "unix:";
+  constexpr std::string_view kTls = "tls:";
   if (text.starts_with(kUnix)) return parse_unix(text, text.substr(kUnix.size()));
+  const bool tls = text.starts_with(kTls) && text.rfind(':') >= kTls.size();
+  const std::string_view rest = tls ? text.substr(kTls.size()) : text;
 
-  const size_t colon = text.rfind(':');
+  const size_t colon = rest.rfind(':');
   if (colon == std::string_view::npos)
-    return refuse(text, "accepted are HOST:PORT, :PORT, [IPV6]:PORT and unix:PATH");
+    return refuse(text, "accepted are HOST:PORT, :PORT, [IPV6]:PORT, tls:HOST:PORT and unix:PATH");
 
-  ListenAddress address{.host = std::string(text.substr(0, colon))};
+  ListenAddress address{.host = std::string(rest.substr(0, colon)), .tls = tls};
   std::string& host = address.host;
   if (host.starts_with('[') && host.ends_with(']')) {
     host = host.substr(1, host.size() - 2);
@@ -68,7 +71,7 @@ Result<ListenAddress> parse_address(std::string_view text) {
     return refuse(text, "the host is neither a name nor an IPv4 address");
   }
 
-  const std::string_view port = text.substr(colon + 1);
+  const std::string_view port = rest.substr(colon + 1);
   const char* const end = port.data() + port.size();
   const auto parsed = std::from_chars(port.data(), end, address.port);
   if (parsed.ec != std::errc{} || parsed.ptr != end || address.port == 0)

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "config/file.h"
 #include "config/help.h"
 #include "config/option.h"
+#include "config/text.h"
 
 namespace number_dispenser {
 namespace {
@@ -65,6 +67,29 @@ Result<void> apply(Config& config, const Settings& settings, ExitStatus status) 
   return {};
 }
 
+// The TLS port is one more on each host that plain clients have; without any, on every interface.
+Result<void> add_tls_port(Config& config) {
+  if (config.tls.port == 0) return {};
+  std::vector<std::string> hosts;
+  for (const std::string& text : config.addresses) {
+    const auto address = parse_address(text);
+    if (!address || address->kind != ListenAddress::Kind::kTcp) continue;
+    if (address->port == config.tls.port)
+      return fail(ExitStatus::kConfiguration,
+                  fmt::format("the TLS port {} is also that of the address {}: choose another "
+                              "with --tls-port",
+                              config.tls.port, quoted(text)));
+    if (!address->tls) hosts.push_back(text.substr(0, text.rfind(':')));
+  }
+  if (hosts.empty()) hosts.emplace_back();
+  for (const std::string& host : hosts) {
+    std::string address = fmt::format("tls:{}:{}", host, config.tls.port);
+    if (std::ranges::find(config.addresses, address) == config.addresses.end())
+      config.addresses.push_back(std::move(address));
+  }
+  return {};
+}
+
 // Every source is checked, also where another one decides: an error that only shows when a variable
 // is taken away is found too late.
 Result<Config> merge(const CommandLine& line, const Environment& environment) {
@@ -81,6 +106,7 @@ Result<Config> merge(const CommandLine& line, const Environment& environment) {
     applied = apply(config, *settings, ExitStatus::kConfiguration);
     if (applied) applied = apply_both();
   }
+  if (applied) applied = add_tls_port(config);
   if (!applied) return std::unexpected(applied.error());
   return config;
 }
@@ -88,7 +114,7 @@ Result<Config> merge(const CommandLine& line, const Environment& environment) {
 std::string report(const Config& config) {
   std::string text = "configuration is valid\n";
   for (const Option& option : options()) {
-    if (option.show != nullptr) text += fmt::format("{:<16}{}\n", option.name, option.show(config));
+    if (option.show != nullptr) text += fmt::format("{:<26}{}\n", option.name, option.show(config));
   }
   return text;
 }

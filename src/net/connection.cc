@@ -18,6 +18,7 @@ constexpr size_t kOutputFullBytes = 256 * 1024;
 constexpr size_t kHeldFull = 1024;
 constexpr uint64_t kSendPatienceNs = 60'000'000'000;
 constexpr uint64_t kLingerNs = 1'000'000'000;
+constexpr uint64_t kHandshakeNs = 10'000'000'000;
 
 // An error that says nothing about the connection: try again.
 bool passes(int result) {
@@ -26,7 +27,11 @@ bool passes(int result) {
 
 }  // namespace
 
-Connection::Connection(Loop& loop, int fd) : loop_(loop), fd_(fd) {}
+Connection::Connection(Loop& loop, int fd, std::unique_ptr<TlsStream> tls)
+    : loop_(loop),
+      fd_(fd),
+      tls_(std::move(tls)),
+      handshake_ends_ns_(loop.now_ns() + kHandshakeNs) {}
 
 void Connection::start(std::unique_ptr<Session> session, Buffer refusal) {
   session_ = std::move(session);
@@ -57,7 +62,10 @@ void Connection::on_receive(const Completion& completion) {
   was_idle_ = false;
   if (completion.result > 0) {
     loop_.stats().input_bytes.add(completion.data.size());
-    if (!closing_ && !draining_ && !aborted_) take_input(completion.data);
+    if (tls_)
+      take_encrypted(completion.data);
+    else if (!closing_ && !draining_ && !aborted_)
+      take_input(completion.data);
   } else if (completion.result == 0) {
     input_over_ = true;
     if (lingering_) abort();
@@ -66,6 +74,23 @@ void Connection::on_receive(const Completion& completion) {
     abort();
   }
   loop_.touch(*this);
+}
+
+void Connection::take_encrypted(std::string_view bytes) {
+  if (input_over_ || lingering_ || aborted_ || !tls_->fault().empty()) return;
+  Buffer& plain = loop_.plain_scratch();
+  const auto outcome = tls_->receive(bytes, plain);
+  if (!closing_ && !draining_ && !plain.empty()) take_input(plain.view());
+  plain.consume(plain.size());
+  if (outcome == TlsStream::Outcome::kEnded) input_over_ = true;
+  if (outcome != TlsStream::Outcome::kFailed) return;
+  log_debug("closed a TLS connection: {}", tls_->fault());
+  // No reply can leave any more, only the alert that says why.
+  closing_ = true;
+  stalled_ = false;
+  held_.clear();
+  out_offset_ += out_.size();
+  out_.consume(out_.size());
 }
 
 void Connection::take_input(std::string_view bytes) {
@@ -121,7 +146,8 @@ void Connection::protocol_error() {
 }
 
 bool Connection::output_is_full() const {
-  return out_.size() + sending_.size() >= kOutputFullBytes || held_.size() >= kHeldFull;
+  return out_.size() + sending_.size() >= kOutputFullBytes || held_.size() >= kHeldFull ||
+         (tls_ && tls_->output().size() >= kOutputFullBytes);
 }
 
 void Connection::on_send(const Completion& completion) {
@@ -160,20 +186,33 @@ void Connection::release() {
   std::erase_if(held_, [](const Held& held) { return held.bound->load() > held.ordinal; });
 }
 
+// Moves what may leave to sending_, which is empty.
+void Connection::take_ready() {
+  const uint64_t end = held_.empty() ? out_offset_ + out_.size() : held_.front().offset;
+  const size_t ready = static_cast<size_t>(end - out_offset_);
+  if (tls_) {
+    // A refusal waits for the handshake.
+    if (ready > 0 && tls_->established()) {
+      if (!tls_->encrypt(out_.view().substr(0, ready))) return abort();
+      out_.consume(ready);
+      out_offset_ = end;
+    }
+    std::swap(tls_->output(), sending_);
+    return;
+  }
+  if (ready == out_.size()) {
+    std::swap(out_, sending_);
+  } else {
+    sending_.append(out_.view().substr(0, ready));
+    out_.consume(ready);
+  }
+  out_offset_ = end;
+}
+
 void Connection::start_send() {
   if (send_in_flight_ || aborted_) return;
-  if (sending_.empty()) {
-    const uint64_t end = held_.empty() ? out_offset_ + out_.size() : held_.front().offset;
-    const size_t ready = static_cast<size_t>(end - out_offset_);
-    if (ready == 0) return;
-    if (ready == out_.size()) {
-      std::swap(out_, sending_);
-    } else {
-      sending_.append(out_.view().substr(0, ready));
-      out_.consume(ready);
-    }
-    out_offset_ = end;
-  }
+  if (sending_.empty()) take_ready();
+  if (sending_.empty() || aborted_) return;
   send_in_flight_ = true;
   patience_ends_ns_ = loop_.now_ns() + kSendPatienceNs;
   loop_.ring().send(send_, fd_, sending_.view());
@@ -193,6 +232,7 @@ void Connection::arm_receive() {
 void Connection::end_if_done() {
   const bool answered = out_.empty() && sending_.empty() && held_.empty() && !send_in_flight_;
   if (!answered || stalled_) return;
+  if (tls_ && (input_over_ || closing_ || draining_) && tls_->end()) return start_send();
   // A close with unread input would reset the connection under the last replies.
   if (input_over_ || (draining_ && !loop_.ring().has_unread(fd_))) return abort();
   if ((!closing_ && !draining_) || lingering_) return;
@@ -203,6 +243,7 @@ void Connection::end_if_done() {
 
 void Connection::drain() {
   draining_ = true;
+  if (tls_ && !tls_->established()) return abort();
   loop_.touch(*this);
 }
 
@@ -246,10 +287,15 @@ void Connection::tend(uint64_t now_ns) {
     if (!lingering_) log_debug("a client took no reply for a minute: closed");
     return abort();
   }
+  if (tls_ && !tls_->established() && now_ns >= handshake_ends_ns_) {
+    log_debug("closed a TLS connection: no handshake within 10 s");
+    return abort();
+  }
   if (!std::exchange(was_idle_, true)) return;
   if (in_.empty()) in_.release();
   if (out_.empty()) out_.release();
   if (sending_.empty() && !send_in_flight_) sending_.release();
+  if (tls_) tls_->release_memory();
 }
 
 }  // namespace number_dispenser

@@ -4,7 +4,8 @@
 // Input: what a receive delivers is decoded in place; only an incomplete request is copied. Output:
 // replies are appended to out_; what may leave moves to sending_, one send at a time. A reply held
 // by the gate holds those behind it. While too much output waits, no input is taken: the client's
-// own socket fills up.
+// own socket fills up. TLS sits at both ends: what is received is decrypted before it is decoded,
+// and what may leave is encrypted as it moves to sending_, so the gate stays in front of it.
 //
 // It is freed when its operations in flight are zero, never before.
 #pragma once
@@ -16,6 +17,7 @@
 #include "number_dispenser/net/session.h"
 #include "number_dispenser/resp/buffer.h"
 #include "number_dispenser/resp/decoder.h"
+#include "number_dispenser/tls/stream.h"
 #include "number_dispenser/uring/ring.h"
 
 namespace number_dispenser {
@@ -24,7 +26,8 @@ class Loop;
 
 class Connection final : private ReplySink {
  public:
-  Connection(Loop& loop, int fd);
+  // `tls`: null for a plain connection.
+  Connection(Loop& loop, int fd, std::unique_ptr<TlsStream> tls);
 
   // Null: refused, `out` holds the reason.
   void start(std::unique_ptr<Session> session, Buffer refusal);
@@ -69,11 +72,13 @@ class Connection final : private ReplySink {
 
   void on_receive(const Completion& completion);
   void on_send(const Completion& completion);
+  void take_encrypted(std::string_view bytes);
   void take_input(std::string_view bytes);
   size_t process(std::string_view input);
   void protocol_error();
   bool output_is_full() const;
   void release();
+  void take_ready();
   void start_send();
   void resume_input();
   void arm_receive();
@@ -82,6 +87,7 @@ class Connection final : private ReplySink {
 
   Loop& loop_;
   int fd_;
+  std::unique_ptr<TlsStream> tls_;  // null: plain
   std::unique_ptr<Session> session_;
   RequestDecoder decoder_;
 
@@ -108,6 +114,7 @@ class Connection final : private ReplySink {
   bool closed_ = false;
   bool was_idle_ = false;          // at the last tend()
   uint64_t patience_ends_ns_ = 0;  // of a send or a linger; 0: none
+  uint64_t handshake_ends_ns_ = 0;
 };
 
 }  // namespace number_dispenser

@@ -143,12 +143,15 @@ Result<std::vector<ListenSocket>> listen_on(const ListenAddress& address) {
   if (address.kind == ListenAddress::Kind::kUnix)
     return listen_unix(address.path, "unix:" + address.path);
   const std::string where = fmt::format("{}:{}", address.host, address.port);
-  return address.host.empty() ? listen_everywhere(address.port, where)
-                              : listen_host(address, where);
+  auto sockets =
+      address.host.empty() ? listen_everywhere(address.port, where) : listen_host(address, where);
+  if (sockets)
+    for (ListenSocket& socket : *sockets) socket.tls = address.tls;
+  return sockets;
 }
 
-Listener::Listener(ListenSocket socket, const std::vector<Loop*>& loops)
-    : socket_(std::move(socket)), loops_(loops) {}
+Listener::Listener(ListenSocket socket, const std::vector<Loop*>& loops, const TlsContext* tls)
+    : socket_(std::move(socket)), loops_(loops), tls_(socket_.tls ? tls : nullptr) {}
 
 Listener::~Listener() {
   if (!socket_.path.empty()) ::unlink(socket_.path.c_str());
@@ -176,10 +179,11 @@ void Listener::on_accept(const Completion& completion) {
     if (stopping_) return;
     Loop& first = *loops_.front();
     Loop& chosen = *loops_[next_loop_++ % loops_.size()];
+    Arrival arrival{std::move(connection), tls_ == nullptr ? nullptr : tls_->open()};
     if (&chosen == &first)
-      first.add_connection(std::move(connection));
+      first.add_connection(std::move(arrival));
     else
-      chosen.give_connection(std::move(connection), first);
+      chosen.give_connection(std::move(arrival), first);
     return;
   }
   const int error = -completion.result;

@@ -105,10 +105,11 @@ void Loop::wake(Loop& other) {
   other.ring_.wake(ring_);
 }
 
-void Loop::add_connection(Fd fd) {
+void Loop::add_connection(Arrival arrival) {
   Buffer refusal;
-  auto session = sessions_.open(number_, fd.get(), refusal);
-  auto connection = std::make_unique<Connection>(*this, fd.release());
+  auto session = sessions_.open(number_, arrival.fd.get(), refusal);
+  auto connection =
+      std::make_unique<Connection>(*this, arrival.fd.release(), std::move(arrival.tls));
   connection->index = connections_.size();
   connections_.push_back(std::move(connection));
   stats_.connections.add(1);
@@ -117,22 +118,22 @@ void Loop::add_connection(Fd fd) {
   if (draining_) connections_.back()->drain();
 }
 
-void Loop::give_connection(Fd fd, Loop& from) {
+void Loop::give_connection(Arrival arrival, Loop& from) {
   {
     const std::lock_guard lock(inbox_mutex_);
-    inbox_.push_back(std::move(fd));
+    inbox_.push_back(std::move(arrival));
   }
   from.wake(*this);
 }
 
 void Loop::take_inbox() {
-  std::vector<Fd> arrived;
+  std::vector<Arrival> arrived;
   {
     const std::lock_guard lock(inbox_mutex_);
     if (inbox_.empty()) return;
     std::swap(arrived, inbox_);
   }
-  for (Fd& fd : arrived) add_connection(std::move(fd));
+  for (Arrival& arrival : arrived) add_connection(std::move(arrival));
 }
 
 // Frees connections at the end of the tick, when no list points at them.

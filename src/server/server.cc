@@ -51,6 +51,27 @@ std::string new_run_id(RandomSource& random) {
   return text;
 }
 
+// What TLS connections are to be made from; nothing where no address has TLS.
+Result<std::optional<TlsContext>> make_tls(const Config& config) {
+  const auto has_tls = [](const std::string& text) {
+    const auto address = parse_address(text);
+    return address && address->tls;
+  };
+  if (std::ranges::none_of(config.addresses, has_tls)) return std::nullopt;
+  auto made = TlsContext::create(config.tls);
+  if (!made) return std::unexpected(made.error());
+  return std::optional(std::move(*made));
+}
+
+// The first port, with TLS or without.
+int first_port(const Config& config, bool tls) {
+  for (const std::string& text : config.addresses)
+    if (const auto address = parse_address(text);
+        address && address->kind == ListenAddress::Kind::kTcp && address->tls == tls)
+      return address->port;
+  return 0;
+}
+
 std::string executable_path() {
   std::array<char, 4096> path{};
   const ssize_t length = ::readlink("/proc/self/exe", path.data(), path.size());
@@ -74,6 +95,11 @@ Result<std::unique_ptr<Server>> Server::create(const Config& config,
   return server;
 }
 
+Result<void> Server::check(const Config& config) {
+  const auto made = make_tls(config);
+  return made ? Result<void>() : std::unexpected(made.error());
+}
+
 Server::Server(const Config& config, std::function<Result<Config>()> reread)
     : live_(config.run_dir), reread_(std::move(reread)) {}
 
@@ -81,6 +107,8 @@ Server::~Server() = default;
 
 // What may also change while the server runs. All of it or nothing.
 Result<void> Server::apply(const Config& config) {
+  auto tls = make_tls(config);
+  if (!tls) return std::unexpected(tls.error());
   if (!config.acl_file.empty())
     if (const auto fault = context_->load_acl()) return fail(ExitStatus::kConfiguration, *fault);
   // As in Redis, a password in the configuration is the default user's, whatever the file says.
@@ -89,6 +117,9 @@ Result<void> Server::apply(const Config& config) {
   if (changed || (!config.acl_file.empty() && !config.requirepass.empty()))
     context_->acl.set_default_password(config.requirepass);
   context_->protected_mode.store(config.protected_mode);
+  // The addresses stay as they are, so TLS neither comes nor goes.
+  if (tls_ && *tls) tls_ = std::move(*tls);
+  context_->set_tls(config.tls);
   set_log_level(config.log_level);
   return {};
 }
@@ -117,6 +148,9 @@ Result<void> Server::make_rings(unsigned count) {
 }
 
 Result<void> Server::listen(const Config& config) {
+  auto tls = make_tls(config);
+  if (!tls) return std::unexpected(tls.error());
+  tls_ = std::move(*tls);
   for (const std::string& text : config.addresses) {
     const auto address = parse_address(text);
     if (!address) return std::unexpected(address.error());
@@ -151,9 +185,8 @@ Result<void> Server::open_state(const Config& config) {
   facts.config_file = config.config_file;
   facts.data_dir = config.data_dir;
   facts.addresses = config.addresses;
-  for (const std::string& text : config.addresses)
-    if (const auto address = parse_address(text); address && facts.tcp_port == 0)
-      facts.tcp_port = address->port;
+  facts.tcp_port = first_port(config, false);
+  facts.tls_port = first_port(config, true);
   facts.threads = config.threads;
   facts.run_id = new_run_id(random);
   facts.started_ns = clock_.monotonic_ns();
@@ -175,7 +208,8 @@ void Server::make_loops() {
   }
   for (Loop* loop : loops_) loop->join(loops_);
   for (ListenSocket& socket : sockets_)
-    listeners_.push_back(std::make_unique<Listener>(std::move(socket), loops_));
+    listeners_.push_back(
+        std::make_unique<Listener>(std::move(socket), loops_, tls_ ? &*tls_ : nullptr));
   sockets_.clear();
 }
 
@@ -276,7 +310,8 @@ void Server::reload() {
   const Result<void> applied = config ? apply(*config) : std::unexpected(config.error());
   if (applied)
     log_info(
-        "configuration read again: log level, users, password and protected mode are in force");
+        "configuration read again: log level, users, password, protected mode and TLS are in "
+        "force");
   else
     log_error("configuration not taken over: {}", applied.error().message);
   manager_.ready(fmt::format("Serving {} dispensers", registry_->size()));

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "number_dispenser/net/listener.h"
 #include "number_dispenser/net/loop.h"
 #include "number_dispenser/state/file_storage.h"
+#include "number_dispenser/tls/context.h"
 #include "number_dispenser/uring/uring_ring.h"
 #include "service_manager.h"
 
@@ -30,6 +32,8 @@ class Server {
   // the state file. `reread`: the configuration again, for SIGHUP.
   static Result<std::unique_ptr<Server>> create(const Config& config,
                                                 std::function<Result<Config>()> reread);
+  // What only its use would show of a configuration: the files of TLS.
+  static Result<void> check(const Config& config);
   ~Server();
 
   // Serves until a signal or a failure stops it. An error is the state file's.
@@ -75,6 +79,7 @@ class Server {
   std::unique_ptr<ClientSessions> sessions_;
   std::string applied_password_;
   std::vector<Loop*> loops_;
+  std::optional<TlsContext> tls_;      // for what is accepted from now on
   std::vector<ListenSocket> sockets_;  // until the listeners have them
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<std::thread> threads_;

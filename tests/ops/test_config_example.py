@@ -23,13 +23,14 @@ def with_every_key(text):
 
 
 def test_example_is_yaml_with_the_sections_of_the_manual(example):
-    assert list(yaml.safe_load(example.read_text())) == ["server", "storage", "logging", "cluster"]
+    assert list(yaml.safe_load(example.read_text())) == ["server", "storage", "logging", "tls", "cluster"]
 
 
 def test_commented_keys_are_yaml_too(example):
     keys = yaml.safe_load(with_every_key(example.read_text()))
     assert keys["storage"] == {"data_dir": "./data", "auto_save": True}
     assert {"threads", "run_dir", "requirepass"} <= set(keys["server"])
+    assert {"cert_file", "key_file", "ca_cert_file", "ciphers"} <= set(keys["tls"])
 
 
 def test_server_accepts_the_example(server_binary, example):

@@ -39,6 +39,22 @@ def test_verify_finds_nothing(unit, manual_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_credentials_of_the_manual_are_understood(unit, manual_path, repository):
+    page = (repository / "man/number-dispenser.8").read_text()
+    example = re.search(r"^\[Service\]\nLoadCredential.*?(?=^\.Ed)", page, re.MULTILINE | re.DOTALL)[0]
+    folder = unit.parent / f"{unit.name}.d"
+    folder.mkdir()
+
+    def verify(text):
+        (folder / "override.conf").write_text(text)
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], env=manual_path,
+                              capture_output=True, text=True, timeout=30)
+        return done.stdout + done.stderr
+
+    assert verify(example) == ""
+    assert "override.conf" in verify(example.replace("LoadCredential", "LoadCredentials"))
+
+
 def test_exposure_is_low(unit):
     done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", unit],
                           capture_output=True, text=True, timeout=30)

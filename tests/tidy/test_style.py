@@ -15,13 +15,14 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 BELOW = {
     "base": [],
     "resp": ["base"],
+    "tls": ["base", "resp"],
     "uring": ["base"],
     "dispenser": ["base"],
     "state": ["base", "uring", "dispenser"],
-    "net": ["base", "resp", "uring", "dispenser", "state"],
+    "net": ["base", "resp", "tls", "uring", "dispenser", "state"],
     "command": ["base", "resp", "uring", "dispenser", "state", "net"],
     "config": ["base"],
-    "server": ["base", "resp", "uring", "dispenser", "state", "net", "command", "config"],
+    "server": ["base", "resp", "tls", "uring", "dispenser", "state", "net", "command", "config"],
 }
 # Libraries that one layer keeps to itself.
 OWNERS = {
@@ -30,6 +31,7 @@ OWNERS = {
     r"CLI/": "config",
     r"yaml-cpp/": "config",
     r"systemd/": "server",
+    r"openssl/(ssl|bio)\.h": "tls",
 }
 MAX_LINES = 400
 TEXT = {".c", ".cc", ".h", ".py", ".md", ".sh", ".build", ".yaml", ".yml", ".js", ".go", ".txt", ".in"}
@@ -126,6 +128,7 @@ def test_includes_point_down_only():
         ("src/resp/x.cc", '#include "number_dispenser/uring/ring.h"'),
         ("src/config/x.cc", '#include "number_dispenser/net/loop.h"'),
         ("src/server/x.cc", "#include <yaml-cpp/yaml.h>"),
+        ("src/net/x.cc", "#include <openssl/ssl.h>"),
         ("src/net/x.cc", '#include "../state/x.h"'),
     ],
 )

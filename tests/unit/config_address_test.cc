@@ -33,6 +33,16 @@ TEST(ConfigAddress, UnixPathsMayBeAsLongAsTheKernelTakes) {
   EXPECT_FALSE(parse_address("unix:" + longest + "p"));
 }
 
+TEST(ConfigAddress, TlsInFrontMeansThatClientsSpeakIt) {
+  EXPECT_EQ(parse_address("tls:127.0.0.1:6390"),
+            (ListenAddress{.host = "127.0.0.1", .port = 6390, .tls = true}));
+  EXPECT_EQ(parse_address("tls::6390"), (ListenAddress{.host = "", .port = 6390, .tls = true}));
+  EXPECT_EQ(parse_address("tls:[::1]:6390"),
+            (ListenAddress{.host = "::1", .port = 6390, .tls = true}));
+  // A host of that name.
+  EXPECT_EQ(parse_address("tls:6390"), (ListenAddress{.host = "tls", .port = 6390}));
+}
+
 struct Refused {
   std::string text;
   std::string_view reason;

@@ -158,7 +158,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{{"--addr", ":1", "-addr", ":1"}, "64: --addr: ':1' is there twice"},
         Refused{{"--addr", "6380"},
                 "64: --addr: '6380' is not an address to listen on: accepted are HOST:PORT, :PORT, "
-                "[IPV6]:PORT and unix:PATH"},
+                "[IPV6]:PORT, tls:HOST:PORT and unix:PATH"},
         Refused{{"--threads", "0"}, "64: --threads: '0' is not a number from 1 to 64"},
         Refused{{"--threads", "-1"}, "64: --threads: '-1' is not a number from 1 to 64"},
         Refused{{"--threads", "65"}, "64: --threads: '65' is not a number from 1 to 64"},

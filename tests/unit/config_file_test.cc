@@ -85,14 +85,16 @@ INSTANTIATE_TEST_SUITE_P(
                 "4: unknown key 'server.adr'; accepted are addr, run_dir, threads, requirepass, "
                 "aclfile, protected_mode"},
         Refused{"logging: {level: info}\nmetrics: 1\n",
-                "2: unknown key 'metrics'; accepted are server, storage, logging, cluster"},
+                "2: unknown key 'metrics'; accepted are server, storage, logging, cluster, tls"},
         Refused{"? 'a\tb'\n: 1\n",
-                "1: unknown key 'a?b'; accepted are server, storage, logging, cluster"},
-        Refused{"'': 1", "1: unknown key ''; accepted are server, storage, logging, cluster"},
+                "1: unknown key 'a?b'; accepted are server, storage, logging, cluster, tls"},
+        Refused{"'': 1", "1: unknown key ''; accepted are server, storage, logging, cluster, tls"},
         Refused{"[server]: 1", "1: a key must be a plain name"},
         Refused{"server:\n  {a: b}: 1\n", "2: a key must be a plain name"},
-        Refused{"- server", "1: the file must be a mapping of server, storage, logging, cluster"},
-        Refused{"server", "1: the file must be a mapping of server, storage, logging, cluster"},
+        Refused{"- server",
+                "1: the file must be a mapping of server, storage, logging, cluster, tls"},
+        Refused{"server",
+                "1: the file must be a mapping of server, storage, logging, cluster, tls"},
         Refused{"\nlogging: info", "2: logging must be a mapping of level, format"},
         Refused{"\nlogging: [level]", "2: logging must be a mapping of level, format"},
         Refused{"server:\n  threads: [1]\n", "2: server.threads must be a plain value"},
@@ -119,11 +121,11 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Refused{"server:\n  addr: 6380\n",
                 "2: server.addr: '6380' is not an address to listen on: accepted are HOST:PORT, "
-                ":PORT, [IPV6]:PORT and unix:PATH"},
+                ":PORT, [IPV6]:PORT, tls:HOST:PORT and unix:PATH"},
         Refused{
             "server:\n  addr:\n  - ':1'\n  - nonsense\n",
             "4: server.addr: 'nonsense' is not an address to listen on: accepted are HOST:PORT, "
-            ":PORT, [IPV6]:PORT and unix:PATH"},
+            ":PORT, [IPV6]:PORT, tls:HOST:PORT and unix:PATH"},
         Refused{"server:\n  addr: [':1', ':1']\n", "2: server.addr: ':1' is there twice"},
         Refused{"server:\n  threads: many\n",
                 "2: server.threads: 'many' is not a number from 1 to 64"},

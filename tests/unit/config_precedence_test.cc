@@ -121,7 +121,7 @@ TEST(ConfigPrecedence, ErrorInTheEnvironmentNamesTheVariable) {
             "78: NUMBER_DISPENSER_THREADS: 'x' is not a number from 1 to 64");
   EXPECT_EQ(error_of(parse({}, {{"NUMBER_DISPENSER_ADDR", ":1,"}})),
             "78: NUMBER_DISPENSER_ADDR: '' is not an address to listen on: accepted are HOST:PORT, "
-            ":PORT, [IPV6]:PORT and unix:PATH");
+            ":PORT, [IPV6]:PORT, tls:HOST:PORT and unix:PATH");
   EXPECT_EQ(error_of(parse({}, {{"NUMBER_DISPENSER_CONFIG", "/nonexistent"}})),
             "78: cannot read the configuration file '/nonexistent': No such file or directory");
 }

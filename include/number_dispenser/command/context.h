@@ -13,6 +13,7 @@
 
 #include "number_dispenser/base/clock.h"
 #include "number_dispenser/base/random.h"
+#include "number_dispenser/base/tls_settings.h"
 #include "number_dispenser/command/acl.h"
 #include "number_dispenser/command/command.h"
 #include "number_dispenser/dispenser/registry.h"
@@ -28,7 +29,8 @@ struct ServerFacts {
   std::string acl_file;
   std::string data_dir;
   std::vector<std::string> addresses;
-  int tcp_port = 0;  // the first one, 0: none
+  int tcp_port = 0;  // the first one without TLS, 0: none
+  int tls_port = 0;  // the first one with TLS, 0: none
   unsigned threads = 1;
   std::string run_id;  // 40 hexadecimal digits
   uint64_t started_ns = 0;
@@ -66,6 +68,10 @@ struct CommandContext {
   Acl acl{};
   std::atomic<bool> protected_mode{true};  // strangers are refused while the ACL is open
 
+  // Those in force; without the key's password. Any thread.
+  TlsSettings tls() const;
+  void set_tls(const TlsSettings& settings);
+
   // From and to facts.acl_file; the reason why not, or nothing.
   std::optional<std::string> load_acl();
   std::optional<std::string> save_acl() const;
@@ -78,6 +84,9 @@ struct CommandContext {
   };
   std::vector<PerLoop> loops;
   std::atomic<uint64_t> next_client_id{1};
+
+  mutable std::mutex tls_mutex{};
+  TlsSettings tls_settings{};
 };
 
 }  // namespace number_dispenser

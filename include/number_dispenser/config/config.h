@@ -17,6 +17,7 @@
 #include "number_dispenser/base/error.h"
 #include "number_dispenser/base/listen_address.h"
 #include "number_dispenser/base/log.h"
+#include "number_dispenser/base/tls_settings.h"
 
 namespace number_dispenser {
 
@@ -24,7 +25,8 @@ inline constexpr unsigned kDefaultThreads = 1;
 inline constexpr unsigned kMaxThreads = 64;
 
 struct Config {
-  std::vector<std::string> addresses{":6380"};  // each one satisfies parse_address; none twice
+  // Each one satisfies parse_address; none twice. Those that tls.port stands for are among them.
+  std::vector<std::string> addresses{":6380"};
   std::string data_dir = "./data";
   std::string run_dir;                 // resolved: never empty after parse_invocation
   unsigned threads = kDefaultThreads;  // 1..kMaxThreads
@@ -34,6 +36,7 @@ struct Config {
   std::string acl_file;     // empty: none
   bool protected_mode = true;
   std::string config_file;  // empty: none
+  TlsSettings tls;
 };
 
 struct Invocation {
@@ -60,8 +63,8 @@ Result<Invocation> parse_invocation(std::span<const char* const> arguments,
 // Reads everything again, as SIGHUP asks for. The caller takes over what may change at run time.
 Result<Config> reload(std::span<const char* const> arguments, const Environment& environment);
 
-// HOST:PORT, [IPV6]:PORT, :PORT for every interface, or unix:PATH. Names are not looked up. The
-// status of an error is kUsage.
+// HOST:PORT, [IPV6]:PORT, :PORT for every interface, each with tls: before it or not, or unix:PATH.
+// Names are not looked up. The status of an error is kUsage.
 Result<ListenAddress> parse_address(std::string_view text);
 
 }  // namespace number_dispenser

@@ -11,12 +11,14 @@
 #include "number_dispenser/base/fd.h"
 #include "number_dispenser/base/listen_address.h"
 #include "number_dispenser/net/loop.h"
+#include "number_dispenser/tls/context.h"
 
 namespace number_dispenser {
 
 struct ListenSocket {
   Fd fd;
   std::string path;  // of a Unix socket
+  bool tls = false;
 };
 
 // Binds and listens: one socket for each address that the name stands for. A port that a process
@@ -26,7 +28,8 @@ Result<std::vector<ListenSocket>> listen_on(const ListenAddress& address);
 // Used on the first loop's thread.
 class Listener {
  public:
-  Listener(ListenSocket socket, const std::vector<Loop*>& loops);
+  // `tls`: for the connections of a socket that has TLS; may be replaced while it runs.
+  Listener(ListenSocket socket, const std::vector<Loop*>& loops, const TlsContext* tls = nullptr);
   // Removes a Unix socket's file.
   ~Listener();
   Listener(const Listener&) = delete;
@@ -44,6 +47,7 @@ class Listener {
 
   ListenSocket socket_;
   const std::vector<Loop*>& loops_;
+  const TlsContext* const tls_;  // null: plain
   MemberOperation<Listener, &Listener::on_accept> accept_{*this};
   size_t next_loop_ = 0;
   bool accepting_ = false;

@@ -16,11 +16,18 @@
 #include "number_dispenser/dispenser/registry.h"
 #include "number_dispenser/net/keeper.h"
 #include "number_dispenser/net/session.h"
+#include "number_dispenser/tls/stream.h"
 #include "number_dispenser/uring/ring.h"
 
 namespace number_dispenser {
 
 class Connection;
+
+// A connected socket, and its TLS if it has that.
+struct Arrival {
+  Fd fd;
+  std::unique_ptr<TlsStream> tls;
+};
 
 // Written by one thread, read by any. A reset by another thread may lose to an add.
 class Counter {
@@ -58,10 +65,9 @@ class Loop {
   // One tick, which waits at most `longest_wait_ns` for something to happen.
   void run_tick(uint64_t longest_wait_ns);
 
-  // Takes over a connected socket.
-  void add_connection(Fd fd);
+  void add_connection(Arrival arrival);
   // The same from the thread of `from`.
-  void give_connection(Fd fd, Loop& from);
+  void give_connection(Arrival arrival, Loop& from);
 
   // Answers what has been read and closes every connection; drained() says when that is done.
   void drain();
@@ -84,6 +90,7 @@ class Loop {
   // For connections.
   void touch(Connection& connection);
   std::vector<std::string_view>& request_scratch() { return request_scratch_; }
+  Buffer& plain_scratch() { return plain_scratch_; }
 
  private:
   void take_inbox();
@@ -111,6 +118,7 @@ class Loop {
   std::vector<Connection*> waiting_;  // for the registry to move on
   std::vector<Connection*> finished_;
   std::vector<std::string_view> request_scratch_;
+  Buffer plain_scratch_;  // what TLS has decrypted
   uint64_t progress_seen_ = 0;
   uint64_t progress_told_ = 0;
   uint64_t log_end_told_ = 0;
@@ -121,7 +129,7 @@ class Loop {
   std::atomic<bool> work_announced_{
       false};  // the keeper has been woken for this loop's or another's work
   std::mutex inbox_mutex_;
-  std::vector<Fd> inbox_;
+  std::vector<Arrival> inbox_;
 
   LoopStats stats_;
 };

@@ -38,7 +38,8 @@ def encode(*arguments):
 class Resp:
     """One connection. Not for use by several threads at once."""
 
-    def __init__(self, address, timeout_s=TIMEOUT_S, source=None):
+    def __init__(self, address, timeout_s=TIMEOUT_S, source=None, tls=None):
+        """`tls`: the ssl.SSLContext of a TLS connection."""
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -48,6 +49,8 @@ class Resp:
             self.socket.connect(address)
             if family == socket.AF_INET:
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if tls:
+                self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
         except OSError:
             self.socket.close()
             raise
