@@ -36,6 +36,7 @@ namespace {
 
 struct Totals {
   uint64_t connections = 0, accepted = 0, requests = 0, input_bytes = 0, output_bytes = 0;
+  uint64_t buffer_bytes = 0, evicted = 0, rejected = 0;
 };
 
 Totals totals_of(const CommandContext& context) {
@@ -46,6 +47,9 @@ Totals totals_of(const CommandContext& context) {
     sum.requests += loop.stats->requests.read();
     sum.input_bytes += loop.stats->input_bytes.read();
     sum.output_bytes += loop.stats->output_bytes.read();
+    sum.buffer_bytes += loop.stats->buffer_bytes.read();
+    sum.evicted += loop.stats->evicted.read();
+    sum.rejected += loop.stats->rejected.read();
   }
   return sum;
 }
@@ -79,15 +83,15 @@ std::string clients_section(const CommandContext& context) {
   return fmt::format(
       "connected_clients:{}\r\nmaxclients:{}\r\nblocked_clients:0\r\n"
       "tracking_clients:0\r\n",
-      totals_of(context).connections, context.facts.max_clients);
+      totals_of(context).connections, context.limits.max_clients.load());
 }
 
-std::string memory_section(const CommandContext&) {
+std::string memory_section(const CommandContext& context) {
   const uint64_t bytes = resident_bytes();
   return fmt::format(
       "used_memory:{0}\r\nused_memory_human:{1:.2f}M\r\nused_memory_rss:{0}\r\n"
-      "maxmemory:0\r\nmaxmemory_policy:noeviction\r\n",
-      bytes, static_cast<double>(bytes) / 1048576.0);
+      "maxmemory:0\r\nmaxmemory_policy:noeviction\r\nmem_clients_normal:{2}\r\n",
+      bytes, static_cast<double>(bytes) / 1048576.0, totals_of(context).buffer_bytes);
 }
 
 std::string persistence_section(const CommandContext& context) {
@@ -103,8 +107,8 @@ std::string stats_section(const CommandContext& context) {
   return fmt::format(
       "total_connections_received:{}\r\ntotal_commands_processed:{}\r\n"
       "total_net_input_bytes:{}\r\ntotal_net_output_bytes:{}\r\n"
-      "rejected_connections:0\r\nexpired_keys:0\r\nevicted_keys:0\r\n",
-      sum.accepted, sum.requests, sum.input_bytes, sum.output_bytes);
+      "rejected_connections:{}\r\nexpired_keys:0\r\nevicted_keys:0\r\nevicted_clients:{}\r\n",
+      sum.accepted, sum.requests, sum.input_bytes, sum.output_bytes, sum.rejected, sum.evicted);
 }
 
 std::string replication_section(const CommandContext& context) {

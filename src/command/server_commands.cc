@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "client_settings.h"
 #include "handlers.h"
 #include "number_dispenser/base/log.h"
 #include "number_dispenser/command/client_session.h"
@@ -54,7 +55,7 @@ std::string_view auth_clients_name(TlsAuthClients wanted) {
 std::vector<Setting> settings_of(const CommandContext& context) {
   const ServerFacts& facts = context.facts;
   const TlsSettings tls = context.tls();
-  return {
+  std::vector<Setting> settings{
       {"aclfile", facts.acl_file},
       {"appendfsync", "always"},
       {"appendonly", "no"},
@@ -63,14 +64,11 @@ std::vector<Setting> settings_of(const CommandContext& context) {
       {"dir", facts.data_dir},
       {"io-threads", std::to_string(facts.threads)},
       {"loglevel", std::string(log_level_name())},
-      {"maxclients", std::to_string(facts.max_clients)},
       {"maxmemory", "0"},
       {"maxmemory-policy", "noeviction"},
       {"port", std::to_string(facts.tcp_port)},
       {"protected-mode", context.protected_mode.load() ? "yes" : "no"},
       {"save", ""},
-      {"tcp-keepalive", "300"},
-      {"timeout", "0"},
       {"tls-auth-clients", std::string(auth_clients_name(tls.auth_clients))},
       {"tls-ca-cert-dir", tls.ca_cert_dir},
       {"tls-ca-cert-file", tls.ca_cert_file},
@@ -82,6 +80,9 @@ std::vector<Setting> settings_of(const CommandContext& context) {
       {"tls-prefer-server-ciphers", tls.prefer_server_ciphers ? "yes" : "no"},
       {"tls-protocols", tls.protocols},
   };
+  for (const ClientSetting& setting : client_settings())
+    settings.push_back({setting.name, setting.get(context)});
+  return settings;
 }
 
 // A CONFIG SET is all or nothing: what it asks for, checked first.
@@ -89,6 +90,7 @@ struct Wanted {
   std::optional<LogLevel> level;
   std::optional<bool> protected_mode;
   std::optional<std::string_view> password;
+  std::vector<ClientSetting::Change> changes;
 };
 
 // The reason why not, or nothing.
@@ -136,6 +138,16 @@ Next config_set(Call& call) {
       return equals_ignoring_case(words[at], name);
     };
     const auto known = settings_of(call.client.context());
+    const auto of_clients = std::ranges::find_if(client_settings(), is_name, &ClientSetting::name);
+    if (of_clients != client_settings().end()) {
+      auto change = of_clients->prepare(call.client.context(), words[at + 1]);
+      if (!change)
+        return error(call,
+                     fmt::format("ERR CONFIG SET failed (possibly related to argument '{}') - {}",
+                                 printable(words[at]), change.error()));
+      wanted.changes.push_back(std::move(*change));
+      continue;
+    }
     if (std::ranges::none_of(kCanChange, is_name)) {
       if (std::ranges::any_of(known, is_name, &Setting::name))
         return error(call,
@@ -152,6 +164,7 @@ Next config_set(Call& call) {
                                printable(words[at]), *fault));
   }
   CommandContext& context = call.client.context();
+  for (const auto& change : wanted.changes) change(context);
   if (wanted.level) set_log_level(*wanted.level);
   if (wanted.protected_mode) context.protected_mode.store(*wanted.protected_mode);
   if (wanted.password) context.acl.set_default_password(*wanted.password);

@@ -114,7 +114,7 @@ Result<Config> merge(const CommandLine& line, const Environment& environment) {
 std::string report(const Config& config) {
   std::string text = "configuration is valid\n";
   for (const Option& option : options()) {
-    if (option.show != nullptr) text += fmt::format("{:<26}{}\n", option.name, option.show(config));
+    if (option.show != nullptr) text += fmt::format("{:<28}{}\n", option.name, option.show(config));
   }
   return text;
 }

@@ -156,6 +156,7 @@ const Option kOptions[] = {
 std::span<const Option> options() {
   static const std::vector<Option> all = [] {
     std::vector<Option> rows(std::begin(kOptions), std::end(kOptions));
+    rows.insert(rows.end(), client_options().begin(), client_options().end());
     rows.insert(rows.end(), tls_options().begin(), tls_options().end());
     return rows;
   }();

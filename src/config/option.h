@@ -34,6 +34,8 @@ struct Option {
 std::span<const Option> options();
 // Those rows of it that are about TLS.
 std::span<const Option> tls_options();
+// Those rows of it that are about clients.
+std::span<const Option> client_options();
 
 // A value that some source has for a row, and how an error names the place. Those of one row stand
 // together.

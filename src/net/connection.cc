@@ -13,12 +13,11 @@
 namespace number_dispenser {
 namespace {
 
-// Output that waits before input stops: a client's memory is this, one reply, and what is held.
-constexpr size_t kOutputFullBytes = 256 * 1024;
 constexpr size_t kHeldFull = 1024;
-constexpr uint64_t kSendPatienceNs = 60'000'000'000;
-constexpr uint64_t kLingerNs = 1'000'000'000;
-constexpr uint64_t kHandshakeNs = 10'000'000'000;
+constexpr uint64_t kNsPerS = 1'000'000'000;
+constexpr uint64_t kSendPatienceNs = 60 * kNsPerS;
+constexpr uint64_t kLingerNs = kNsPerS;
+constexpr uint64_t kHandshakeNs = 10 * kNsPerS;
 
 // An error that says nothing about the connection: try again.
 bool passes(int result) {
@@ -31,7 +30,12 @@ Connection::Connection(Loop& loop, int fd, std::unique_ptr<TlsStream> tls)
     : loop_(loop),
       fd_(fd),
       tls_(std::move(tls)),
-      handshake_ends_ns_(loop.now_ns() + kHandshakeNs) {}
+      handshake_ends_ns_(loop.now_ns() + kHandshakeNs),
+      active_ns_(loop.now_ns()) {}
+
+Connection::~Connection() {
+  loop_.account(0 - footprint_bytes_);
+}
 
 void Connection::start(std::unique_ptr<Session> session, Buffer refusal) {
   session_ = std::move(session);
@@ -60,6 +64,7 @@ void Connection::hold_until_past(const std::atomic<uint64_t>& bound, uint64_t or
 void Connection::on_receive(const Completion& completion) {
   if (!completion.more) receiving_ = cancelling_ = false;
   was_idle_ = false;
+  active_ns_ = loop_.now_ns();
   if (completion.result > 0) {
     loop_.stats().input_bytes.add(completion.data.size());
     if (tls_)
@@ -97,10 +102,11 @@ void Connection::take_input(std::string_view bytes) {
   if (in_.empty()) {
     bytes.remove_prefix(process(bytes));
     if (!bytes.empty()) in_.append(bytes);
-    return;
+  } else {
+    in_.append(bytes);
+    in_.consume(process(in_.view()));
   }
-  in_.append(bytes);
-  in_.consume(process(in_.view()));
+  account();
 }
 
 // Runs the requests in `input`; returns how many bytes are done with.
@@ -146,14 +152,14 @@ void Connection::protocol_error() {
 }
 
 bool Connection::output_is_full() const {
-  return out_.size() + sending_.size() >= kOutputFullBytes || held_.size() >= kHeldFull ||
-         (tls_ && tls_->output().size() >= kOutputFullBytes);
+  return output_bytes() >= loop_.output_share_bytes() || held_.size() >= kHeldFull;
 }
 
 void Connection::on_send(const Completion& completion) {
   send_in_flight_ = false;
   patience_ends_ns_ = 0;
   was_idle_ = false;
+  active_ns_ = loop_.now_ns();
   if (completion.result >= 0) {
     loop_.stats().output_bytes.add(static_cast<uint64_t>(completion.result));
     sending_.consume(static_cast<size_t>(completion.result));
@@ -175,6 +181,12 @@ void Connection::advance() {
       loop_.ring().cancel(receive_);
     }
     end_if_done();
+    account();
+    const uint64_t hard_bytes = loop_.limits().output_hard_bytes.load(std::memory_order_relaxed);
+    if (hard_bytes != 0 && output_bytes() > hard_bytes) {
+      log_warn("a client was disconnected: {} bytes of output waited for it", output_bytes());
+      abort();
+    }
   }
   finish_if_idle();
 }
@@ -266,9 +278,10 @@ void Connection::finish_if_idle() {
 
 void Connection::fail_held(std::string_view error) {
   if (aborted_) return;
-  closing_ = true;
-  // A request that was to be tried again is answered here too.
+  // A request that was to be tried again is answered here too; it may have run in part, so that it
+  // is this connection's last.
   const uint64_t stalled = std::exchange(stalled_, false) ? 1 : 0;
+  if (stalled > 0) closing_ = true;
   if (held_.empty()) {
     for (uint64_t reply = 0; reply < stalled; ++reply)
       ReplyWriter(out_, Protocol::kResp2).error(error);
@@ -291,11 +304,62 @@ void Connection::tend(uint64_t now_ns) {
     log_debug("closed a TLS connection: no handshake within 10 s");
     return abort();
   }
+  if (has_too_much_output(now_ns)) {
+    log_warn("a client was disconnected: {} bytes of output waited for it", output_bytes());
+    return abort();
+  }
+  if (was_idle_too_long(now_ns)) {
+    log_debug("an idle client was disconnected");
+    return abort();
+  }
   if (!std::exchange(was_idle_, true)) return;
+  give_back_idle_memory();
+}
+
+bool Connection::has_too_much_output(uint64_t now_ns) {
+  const OutputLimit limit = loop_.limits().output();
+  if (limit.soft_bytes == 0 || output_bytes() <= limit.soft_bytes) {
+    over_soft_ns_ = 0;
+    return false;
+  }
+  if (over_soft_ns_ == 0) over_soft_ns_ = now_ns;
+  return now_ns - over_soft_ns_ >= limit.soft_s * kNsPerS;
+}
+
+bool Connection::was_idle_too_long(uint64_t now_ns) const {
+  const uint64_t timeout_s = loop_.limits().timeout_s.load(std::memory_order_relaxed);
+  return timeout_s != 0 && !waits() && output_bytes() == 0 &&
+         now_ns - active_ns_ > timeout_s * kNsPerS;
+}
+
+void Connection::give_back_idle_memory() {
   if (in_.empty()) in_.release();
   if (out_.empty()) out_.release();
   if (sending_.empty() && !send_in_flight_) sending_.release();
   if (tls_) tls_->release_memory();
+  if (held_.empty()) held_.shrink_to_fit();
+  account();
+}
+
+void Connection::account() {
+  if (evicted_) return;
+  const size_t kept = session_ ? session_->kept_bytes() : 0;
+  const size_t of_tls = tls_ ? tls_->memory_bytes() : 0;
+  const size_t now = in_.capacity() + out_.capacity() + sending_.capacity() +
+                     held_.capacity() * sizeof(Held) + kept + of_tls;
+  if (now != footprint_bytes_) loop_.account(now - std::exchange(footprint_bytes_, now));
+}
+
+void Connection::evict() {
+  abort();
+  stalled_ = false;
+  in_.release();
+  out_.release();
+  held_.shrink_to_fit();
+  session_.reset();
+  // The rest goes as soon as the send in flight has ended, which it is about to.
+  loop_.account(0 - std::exchange(footprint_bytes_, 0));
+  evicted_ = true;
 }
 
 }  // namespace number_dispenser

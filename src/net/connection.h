@@ -28,6 +28,7 @@ class Connection final : private ReplySink {
  public:
   // `tls`: null for a plain connection.
   Connection(Loop& loop, int fd, std::unique_ptr<TlsStream> tls);
+  ~Connection();
 
   // Null: refused, `out` holds the reason.
   void start(std::unique_ptr<Session> session, Buffer refusal);
@@ -40,8 +41,14 @@ class Connection final : private ReplySink {
   void drain();
   // Closes at once; replies not sent are lost.
   void abort();
-  // Replies still held can never leave: each becomes `error`, then the connection closes.
+  // Replies still held can never leave: each becomes `error`. Requests go on being answered.
   void fail_held(std::string_view error);
+
+  // Closes at once, for the memory it takes.
+  void evict();
+  // Of buffers, held replies and what its session keeps; 0 once evicted.
+  size_t footprint_bytes() const { return footprint_bytes_; }
+  void give_back_idle_memory();
 
   // Once a second: gives back idle memory; ends a client that takes no replies, or does not hang
   // up.
@@ -77,6 +84,11 @@ class Connection final : private ReplySink {
   size_t process(std::string_view input);
   void protocol_error();
   bool output_is_full() const;
+  size_t output_bytes() const {
+    return out_.size() + sending_.size() + (tls_ ? tls_->output().size() : 0);
+  }
+  bool has_too_much_output(uint64_t now_ns);
+  bool was_idle_too_long(uint64_t now_ns) const;
   void release();
   void take_ready();
   void start_send();
@@ -84,6 +96,7 @@ class Connection final : private ReplySink {
   void arm_receive();
   void end_if_done();
   void finish_if_idle();
+  void account();
 
   Loop& loop_;
   int fd_;
@@ -98,6 +111,7 @@ class Connection final : private ReplySink {
   uint64_t replies_ = 0;
   uint64_t reply_offset_ = 0;  // where the reply being written begins
   std::vector<Held> held_;
+  size_t footprint_bytes_ = 0;  // as the loop knows it
 
   MemberOperation<Connection, &Connection::on_receive> receive_{*this};
   MemberOperation<Connection, &Connection::on_send> send_{*this};
@@ -111,10 +125,13 @@ class Connection final : private ReplySink {
   bool closing_ = false;     // when the output is gone: no more requests are run
   bool lingering_ = false;   // all sent, waiting for the client to hang up
   bool aborted_ = false;
+  bool evicted_ = false;
   bool closed_ = false;
   bool was_idle_ = false;          // at the last tend()
   uint64_t patience_ends_ns_ = 0;  // of a send or a linger; 0: none
-  uint64_t handshake_ends_ns_ = 0;
+  uint64_t handshake_ends_ns_;
+  uint64_t active_ns_;         // when bytes last came or went
+  uint64_t over_soft_ns_ = 0;  // since when more output waits than the soft limit; 0: it does not
 };
 
 }  // namespace number_dispenser

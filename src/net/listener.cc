@@ -1,6 +1,7 @@
 #include "number_dispenser/net/listener.h"
 
 #include <fmt/format.h>
+#include <grp.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -8,9 +9,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
+#include <limits>
+#include <string_view>
 
 #include "number_dispenser/base/log.h"
 
@@ -18,7 +24,7 @@ namespace number_dispenser {
 namespace {
 
 constexpr int kBacklog = 4096;
-constexpr uint64_t kRetryNs = 100'000'000;
+constexpr uint64_t kRetryNs = 20'000'000;
 constexpr uint64_t kQuietNs = 60'000'000'000;
 constexpr int kBindTries = 15;
 constexpr int kBindPauseMs = 20;
@@ -45,12 +51,25 @@ int bind_patiently(int fd, const sockaddr* address, socklen_t length) {
 void set_tcp_options(int fd) {
   const int on = 1;
   ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  const int idle_s = 300;
-  const int interval_s = 100;
-  ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
-  ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
+}
+
+// For sockets accepted from now on. As in Redis: asked after that time, then at thirds of it.
+void set_keepalive(int fd, uint64_t idle_s) {
+  constexpr int kTries = 3;
+  const int on = idle_s > 0 ? 1 : 0;
+  ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  if (on == 0) return;
+  const int idle = static_cast<int>(idle_s);
+  const int interval = std::max(1, idle / kTries);
+  ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+  ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+  ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &kTries, sizeof kTries);
+}
+
+// As IPv6's addresses are on a host without it.
+bool is_not_of_this_host(int error) {
+  return error == EAFNOSUPPORT || error == EADDRNOTAVAIL;
 }
 
 // The error is an errno.
@@ -73,7 +92,7 @@ Result<std::vector<ListenSocket>> listen_everywhere(uint16_t port, const std::st
   six.sin6_family = AF_INET6;
   six.sin6_port = htons(port);
   auto made = listen_tcp(AF_INET6, reinterpret_cast<sockaddr*>(&six), sizeof six, true);
-  if (!made && (made.error() == EAFNOSUPPORT || made.error() == EADDRNOTAVAIL)) {
+  if (!made && is_not_of_this_host(made.error())) {
     // A host without IPv6.
     sockaddr_in four{};
     four.sin_family = AF_INET;
@@ -99,12 +118,29 @@ Result<std::vector<ListenSocket>> listen_host(const ListenAddress& address,
                 fmt::format("cannot listen on {}: {}", where, ::gai_strerror(error)));
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, ::freeaddrinfo);
   std::vector<ListenSocket> sockets;
+  int missing = 0;
   for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
     auto made = listen_tcp(at->ai_family, at->ai_addr, at->ai_addrlen, false);
-    if (!made) return listen_error(where, made.error());
-    sockets.push_back(std::move(*made));
+    if (made) {
+      sockets.push_back(std::move(*made));
+    } else if (is_not_of_this_host(made.error())) {
+      missing = made.error();  // another address of the name may be
+    } else {
+      return listen_error(where, made.error());
+    }
   }
+  if (sockets.empty()) return listen_error(where, missing);
   return sockets;
+}
+
+// As Redis does. What the client has sent already is read first: a close with unread input would
+// take the error from it again.
+void refuse(const Fd& client) {
+  constexpr std::string_view kError = "-ERR max number of clients reached\r\n";
+  std::array<char, 4096> ignored;
+  ::send(client.get(), kError.data(), kError.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  [[maybe_unused]] const auto read =
+      ::recv(client.get(), ignored.data(), ignored.size(), MSG_DONTWAIT);
 }
 
 // Somebody answers on this socket; if not, its file is left over and may go.
@@ -114,7 +150,27 @@ bool is_served(const sockaddr_un& address) {
          errno != ECONNREFUSED;
 }
 
-Result<std::vector<ListenSocket>> listen_unix(const std::string& path, const std::string& where) {
+// Who may connect; before anybody can.
+Result<void> set_access(const std::string& path, const UnixAccess& access,
+                        const std::string& where) {
+  const auto failed = [&](std::string_view what) {
+    return fail_errno(ExitStatus::kConfiguration, fmt::format("cannot {} {}", what, where), errno);
+  };
+  if (!access.group.empty()) {
+    const group* found = ::getgrnam(access.group.c_str());
+    if (found == nullptr)
+      return fail(ExitStatus::kConfiguration,
+                  fmt::format("cannot listen on {}: no group is called {}", where, access.group));
+    if (::chown(path.c_str(), static_cast<uid_t>(-1), found->gr_gid) != 0)
+      return failed(fmt::format("give group {} to", access.group));
+  }
+  if (access.mode != 0 && ::chmod(path.c_str(), access.mode) != 0)
+    return failed(fmt::format("set mode {:o} of", access.mode));
+  return {};
+}
+
+Result<std::vector<ListenSocket>> listen_unix(const std::string& path, const std::string& where,
+                                              const UnixAccess& access) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   path.copy(address.sun_path, sizeof address.sun_path - 1);
@@ -128,10 +184,13 @@ Result<std::vector<ListenSocket>> listen_unix(const std::string& path, const std
     ::unlink(path.c_str());
   }
   ListenSocket made{Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), path};
-  if (const int error = bind_patiently(made.fd.get(), reinterpret_cast<const sockaddr*>(&address),
-                                       sizeof address);
-      error != 0)
-    return listen_error(where, error);
+  if (::bind(made.fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return listen_error(where, errno);
+  if (auto set = set_access(path, access, where); !set) {
+    ::unlink(path.c_str());
+    return std::unexpected(set.error());
+  }
+  if (::listen(made.fd.get(), kBacklog) != 0) return listen_error(where, errno);
   std::vector<ListenSocket> sockets;
   sockets.push_back(std::move(made));
   return sockets;
@@ -139,9 +198,10 @@ Result<std::vector<ListenSocket>> listen_unix(const std::string& path, const std
 
 }  // namespace
 
-Result<std::vector<ListenSocket>> listen_on(const ListenAddress& address) {
+Result<std::vector<ListenSocket>> listen_on(const ListenAddress& address,
+                                            const UnixAccess& access) {
   if (address.kind == ListenAddress::Kind::kUnix)
-    return listen_unix(address.path, "unix:" + address.path);
+    return listen_unix(address.path, "unix:" + address.path, access);
   const std::string where = fmt::format("{}:{}", address.host, address.port);
   auto sockets =
       address.host.empty() ? listen_everywhere(address.port, where) : listen_host(address, where);
@@ -158,13 +218,25 @@ Listener::~Listener() {
 }
 
 void Listener::start() {
+  follow_keepalive();
   accepting_ = true;
   loops_.front()->ring().accept_multishot(accept_, socket_.fd.get());
 }
 
 void Listener::tick() {
+  follow_keepalive();
   if (accepting_ || stopping_ || loops_.front()->now_ns() < retry_ns_) return;
   start();
+}
+
+void Listener::follow_keepalive() {
+  const uint64_t wanted_s = loops_.front()->limits().tcp_keepalive_s.load();
+  if (!socket_.path.empty() || std::exchange(keepalive_s_, wanted_s) == wanted_s) return;
+  set_keepalive(socket_.fd.get(), wanted_s);
+}
+
+uint64_t Listener::deadline_ns() const {
+  return accepting_ || stopping_ ? std::numeric_limits<uint64_t>::max() : retry_ns_;
 }
 
 void Listener::stop() {
@@ -178,6 +250,12 @@ void Listener::on_accept(const Completion& completion) {
     Fd connection(completion.result);
     if (stopping_) return;
     Loop& first = *loops_.front();
+    ClientLimits& limits = first.limits();
+    if (limits.clients.load() >= limits.max_clients.load()) {
+      first.stats().rejected.add(1);
+      return refuse(connection);
+    }
+    limits.clients.fetch_add(1);
     Loop& chosen = *loops_[next_loop_++ % loops_.size()];
     Arrival arrival{std::move(connection), tls_ == nullptr ? nullptr : tls_->open()};
     if (&chosen == &first)

@@ -4,11 +4,16 @@
 
 #include "connection.h"
 #include "number_dispenser/base/check.h"
+#include "number_dispenser/base/log.h"
 
 namespace number_dispenser {
 namespace {
 
 constexpr uint64_t kTendNs = 1'000'000'000;
+constexpr uint64_t kQuietNs = 60'000'000'000;
+// A connection's output that waits: a client's memory is this, one reply, and what is held.
+constexpr uint64_t kMostOutputShareBytes = 256 * 1024;
+constexpr uint64_t kLeastOutputShareBytes = 4 * 1024;
 
 }  // namespace
 
@@ -39,6 +44,7 @@ void Loop::run_tick(uint64_t longest_wait_ns) {
   const bool adopted = registry_.adopt(view_);
   // Publish the bounds that must move, and start a flush if none is in flight.
   if (is_keeper()) keeper_.tick();
+  share_memory();
   // Release the replies that are covered now, and start their sends.
   recheck_waiting(adopted);
   advance_touched();
@@ -47,6 +53,7 @@ void Loop::run_tick(uint64_t longest_wait_ns) {
   tell_others(settled);
   bury();
   if (now_ns_ >= tend_ns_) tend();
+  if (output_share_bytes_ == 0) ring_.wake(ring_);
 }
 
 void Loop::touch(Connection& connection) {
@@ -114,6 +121,7 @@ void Loop::add_connection(Arrival arrival) {
   connections_.push_back(std::move(connection));
   stats_.connections.add(1);
   stats_.accepted.add(1);
+  if (!session) stats_.rejected.add(1);
   connections_.back()->start(std::move(session), std::move(refusal));
   if (draining_) connections_.back()->drain();
 }
@@ -146,8 +154,44 @@ void Loop::bury() {
     std::swap(connections_[index], connections_.back());
     connections_.pop_back();
     stats_.connections.subtract(1);
+    limits_->clients.fetch_sub(1, std::memory_order_relaxed);
   }
   finished_.clear();
+}
+
+// From the moment that buffers take more than they may, connections run no request (their share is
+// 0) until the next tick comes here: idle memory is given back, and if that is not enough the
+// largest go. The shares of all take half of the limit, so that those who only do not read are
+// slowed down and not disconnected.
+void Loop::share_memory() {
+  const uint64_t limit = limits_->memory_bytes.load(std::memory_order_relaxed);
+  buffer_limit_bytes_ = limit == 0 ? UINT64_MAX : limit / loops_.size();
+  if (buffers_are_over() || output_share_bytes_ == 0) {
+    for (const auto& connection : connections_) connection->give_back_idle_memory();
+    if (buffers_are_over()) evict_largest();
+    // Those who were stopped meanwhile go on.
+    for (const auto& connection : connections_) touch(*connection);
+  }
+  const uint64_t clients = std::max<uint64_t>(1, connections_.size());
+  output_share_bytes_ =
+      std::clamp(buffer_limit_bytes_ / 2 / clients, kLeastOutputShareBytes, kMostOutputShareBytes);
+}
+
+// Until a quarter of the limit is free, so that this is not to be done at once again.
+void Loop::evict_largest() {
+  std::vector<Connection*> largest;
+  for (const auto& connection : connections_) largest.push_back(connection.get());
+  std::ranges::sort(largest, std::ranges::greater{}, &Connection::footprint_bytes);
+  for (Connection* connection : largest) {
+    if (stats_.buffer_bytes.read() <= buffer_limit_bytes_ / 4 * 3) break;
+    connection->evict();
+    stats_.evicted.add(1);
+  }
+  if (now_ns_ < std::exchange(eviction_quiet_until_ns_, now_ns_ + kQuietNs)) return;
+  log_warn(
+      "clients' buffers took more than {} KiB: who took most was disconnected ({} clients so far). "
+      "Raise --maxmemory-clients if they were well-meant.",
+      buffer_limit_bytes_ >> 10, stats_.evicted.read());
 }
 
 void Loop::tend() {

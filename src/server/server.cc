@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "memory_limit.h"
 #include "number_dispenser/base/log.h"
 
 namespace number_dispenser {
@@ -21,6 +23,7 @@ constexpr uint64_t kTickNs = 1000 * kNsPerMs;
 constexpr uint64_t kDrainTickNs = 20 * kNsPerMs;
 constexpr uint64_t kDrainNs = 5000 * kNsPerMs;  // for clients that are slow to take their replies
 constexpr uint64_t kAbortNs = 2000 * kNsPerMs;
+constexpr uint64_t kTellNs = 250 * kNsPerMs;
 constexpr uint64_t kSpareFiles = 64;  // descriptors that are not clients
 
 // Every connection is a descriptor: take what the system allows. Returns how many clients fit.
@@ -82,6 +85,8 @@ std::string executable_path() {
 
 Result<std::unique_ptr<Server>> Server::create(const Config& config,
                                                std::function<Result<Config>()> reread) {
+  // Large buffers go back to the system when they are freed: glibc must not raise its threshold.
+  ::mallopt(M_MMAP_THRESHOLD, 128 * 1024);
   std::unique_ptr<Server> server(new Server(config, std::move(reread)));
   // The folder's lock comes first, so that a second server hears of the first one; its epoch last,
   // since a start that fails should not move it.
@@ -120,8 +125,26 @@ Result<void> Server::apply(const Config& config) {
   // The addresses stay as they are, so TLS neither comes nor goes.
   if (tls_ && *tls) tls_ = std::move(*tls);
   context_->set_tls(config.tls);
+  if (!applied_clients_ || *applied_clients_ != config.clients) limit_clients(config.clients);
   set_log_level(config.log_level);
   return {};
+}
+
+// Where the configuration has changed: until then what clients have set stays.
+void Server::limit_clients(const ClientConfig& config) {
+  ClientLimits& limits = context_->limits;
+  const uint64_t fit = context_->facts.open_files_clients;
+  if (fit < config.max_clients)
+    log_warn(
+        "maxclients is {} and not {}: the limit of open files (LimitNOFILE, ulimit -n) allows "
+        "no more",
+        fit, config.max_clients);
+  limits.max_clients.store(std::min(config.max_clients, fit));
+  limits.memory_bytes.store(config.max_memory.of(context_->facts.usable_memory_bytes));
+  limits.timeout_s.store(config.timeout_s);
+  limits.tcp_keepalive_s.store(config.tcp_keepalive_s);
+  limits.set_output(config.output);
+  applied_clients_ = config;
 }
 
 Result<void> Server::watch_signals() {
@@ -131,6 +154,8 @@ Result<void> Server::watch_signals() {
   // Threads inherit the mask; all signals come through the descriptor.
   ::pthread_sigmask(SIG_BLOCK, &watched, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  // A write past a limit of file size is an error like others.
+  ::signal(SIGXFSZ, SIG_IGN);
   ::signal(SIGBUS, on_sigbus);
   signals_ = Fd(::signalfd(-1, &watched, SFD_CLOEXEC));
   if (!signals_.valid()) return fail_errno(ExitStatus::kConfiguration, "signalfd", errno);
@@ -154,7 +179,7 @@ Result<void> Server::listen(const Config& config) {
   for (const std::string& text : config.addresses) {
     const auto address = parse_address(text);
     if (!address) return std::unexpected(address.error());
-    auto sockets = listen_on(*address);
+    auto sockets = listen_on(*address, {config.unix_socket_mode, config.unix_socket_group});
     if (!sockets) return std::unexpected(sockets.error());
     std::ranges::move(*sockets, std::back_inserter(sockets_));
   }
@@ -190,7 +215,8 @@ Result<void> Server::open_state(const Config& config) {
   facts.threads = config.threads;
   facts.run_id = new_run_id(random);
   facts.started_ns = clock_.monotonic_ns();
-  facts.max_clients = raise_file_limit();
+  facts.open_files_clients = raise_file_limit();
+  facts.usable_memory_bytes = usable_memory_bytes();
   facts.acl_file = config.acl_file;
   context_.reset(new CommandContext{*registry_, clock_, std::move(facts),
                                     [] { ::kill(::getpid(), SIGTERM); }});
@@ -206,7 +232,7 @@ void Server::make_loops() {
     context_->loops.push_back({parts->view.get(), &parts->random, &parts->loop->stats()});
     loops_.push_back(parts->loop.get());
   }
-  for (Loop* loop : loops_) loop->join(loops_);
+  for (Loop* loop : loops_) loop->join(loops_, context_->limits);
   for (ListenSocket& socket : sockets_)
     listeners_.push_back(
         std::make_unique<Listener>(std::move(socket), loops_, tls_ ? &*tls_ : nullptr));
@@ -242,7 +268,11 @@ void Server::run_first_loop() {
   uint64_t report_ns = 0;
   while (phase_.load() == Phase::kServe) {
     const uint64_t watchdog_ns = manager_.watchdog_ns();
-    parts.loop->run_tick(watchdog_ns == 0 ? kTickNs : std::min(kTickNs, watchdog_ns));
+    uint64_t wait_ns = watchdog_ns == 0 ? kTickNs : std::min(kTickNs, watchdog_ns);
+    const uint64_t now_ns = parts.loop->now_ns();
+    for (const auto& listener : listeners_)
+      wait_ns = std::min(wait_ns, std::max(listener->deadline_ns(), now_ns) - now_ns);
+    parts.loop->run_tick(wait_ns);
     for (const auto& listener : listeners_) listener->tick();
     if (keeper_->failed()) change_phase(Phase::kFail);
     if (parts.loop->now_ns() < report_ns) continue;
@@ -274,7 +304,7 @@ void Server::run_other_loop(LoopParts& parts) {
 // Answers what was read, then closes; clients that do not take their replies are cut off.
 void Server::finish(LoopParts& parts) {
   Loop& loop = *parts.loop;
-  if (phase_.load() == Phase::kFail) loop.fail_held(kIoErrorReply);
+  if (phase_.load() == Phase::kFail) tell_of_failure(loop);
   loop.drain();
   const uint64_t abort_ns = clock_.monotonic_ns() + kDrainNs;
   while (!loop.drained() && clock_.monotonic_ns() < abort_ns) {
@@ -284,6 +314,15 @@ void Server::finish(LoopParts& parts) {
   }
   loop.abort_all();
   while (!loop.drained() && clock_.monotonic_ns() < abort_ns + kAbortNs)
+    loop.run_tick(kDrainTickNs);
+}
+
+// For a moment every request for a number or a definition is answered with the error: those on
+// their way are, and whoever sends the next one learns why before the connection closes.
+void Server::tell_of_failure(Loop& loop) {
+  loop.fail_held(kIoErrorReply);
+  const uint64_t end_ns = clock_.monotonic_ns() + kTellNs;
+  while (loop.stats().connections.read() > 0 && clock_.monotonic_ns() < end_ns)
     loop.run_tick(kDrainTickNs);
 }
 
@@ -310,8 +349,8 @@ void Server::reload() {
   const Result<void> applied = config ? apply(*config) : std::unexpected(config.error());
   if (applied)
     log_info(
-        "configuration read again: log level, users, password, protected mode and TLS are in "
-        "force");
+        "configuration read again: log level, users, password, protected mode, TLS and clients' "
+        "limits are in force");
   else
     log_error("configuration not taken over: {}", applied.error().message);
   manager_.ready(fmt::format("Serving {} dispensers", registry_->size()));

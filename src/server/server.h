@@ -58,10 +58,12 @@ class Server {
   Result<void> watch_signals();
   void make_loops();
   Result<void> apply(const Config& config);
+  void limit_clients(const ClientConfig& config);
 
   void run_first_loop();
   void run_other_loop(LoopParts& parts);
   void finish(LoopParts& parts);
+  void tell_of_failure(Loop& loop);
   void change_phase(Phase phase);
   void on_signal(const Completion& completion);
   void reload();
@@ -78,6 +80,7 @@ class Server {
   std::unique_ptr<CommandContext> context_;
   std::unique_ptr<ClientSessions> sessions_;
   std::string applied_password_;
+  std::optional<ClientConfig> applied_clients_;
   std::vector<Loop*> loops_;
   std::optional<TlsContext> tls_;      // for what is accepted from now on
   std::vector<ListenSocket> sockets_;  // until the listeners have them

@@ -95,6 +95,10 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
   file->header_.run = clock.monotonic_ns() ^ static_cast<uint64_t>(clock.unix_us()) << 20;
   file->live_base_ =
       live.create(id, file->header_.epoch, layout::live_bytes(found->header.extents));
+  if (file->live_base_ == nullptr)
+    return fail(
+        ExitStatus::kIoError,
+        "no address space to reserve for live counters: raise its limit (LimitAS, ulimit -v)");
   set_run(file->live_base_, file->header_.run);
   file->adopt(*found, same_run ? previous : std::span<const std::byte>(), what);
   if (found->header.clean == 0) file->touch_every_page();

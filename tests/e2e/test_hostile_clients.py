@@ -32,7 +32,7 @@ def descriptors(count):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_ten_thousand_idle_connections_cost_bounded_memory(new_server, threads):
     with descriptors(12_000), ExitStack() as stack:
-        server = new_server("--threads", threads).start()
+        server = new_server("--threads", threads, "--maxclients", 11_000).start()
         client = stack.enter_context(server.connect())
         client.command("HSET", "x", "type", 3)
         growth = Growth(server, 80_000)  # 8 KiB a connection

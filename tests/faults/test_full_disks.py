@@ -1,6 +1,7 @@
 """Small file systems filled up to the last block: a clear error where room is needed, nothing lost,
 and never SIGBUS (SPEC section 5)."""
 
+import errno
 import os
 
 import pytest
@@ -174,3 +175,26 @@ def test_a_full_run_folder_is_a_warning_and_costs_only_the_live_counters(
             one.check_budget(client)
             one.draw(client, 1000)
     filling.unlink(missing_ok=True)
+
+
+def test_a_limit_of_file_size_refuses_growth_and_goes_on_serving(new_server):
+    limit_bytes = 512 << 10  # A new state file and its live counters have less.
+    server = new_server(wrapper=("prlimit", f"--fsize={limit_bytes}", "--")).start()
+    with server.connect() as client:
+        ledger = Ledger("counted", "pre-base").define(client)
+        defined = define_until_refused(client)
+        ledger.draw(client, 5000)
+        assert_all_are_there(client, defined)
+    assert os.strerror(errno.EFBIG) in server.log(), server.log()
+    server.crash()
+    with server.connect() as client:
+        ledger.check_exact(client)
+
+
+def test_a_limit_of_file_size_below_a_new_state_file_is_a_clear_error(new_server):
+    server = new_server(wrapper=("prlimit", "--fsize=65536", "--"))
+    with pytest.raises(DidNotStart) as failure:
+        server.start()
+    ended = failure.value.exit
+    assert ended.status == IO_EXIT and len(ended.lines) == 1, ended
+    assert os.strerror(errno.EFBIG) in ended.stderr, ended

@@ -40,7 +40,7 @@ def measure(client, name, seconds):
 def beside_ten_thousand(start, threads, seconds):
     if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < CLIENTS + 1000:
         pytest.skip("the hard limit of descriptors is too low")
-    server = start("--threads", threads)
+    server = start("--threads", threads, "--maxclients", CLIENTS + 100)
     with server.connect() as client:
         for name in ("measured", "trickled"):
             client.command("HSET", name, "type", 3, "auto_disk", "pre_close")

@@ -79,7 +79,7 @@ void SimServer::make_loops() {
     context_->loops.push_back({part->view.get(), &part->random, &part->loop->stats()});
     loops_.push_back(part->loop.get());
   }
-  for (Loop* loop : loops_) loop->join(loops_);
+  for (Loop* loop : loops_) loop->join(loops_, context_->limits);
   listener_ = std::make_unique<Listener>(ListenSocket{Fd(SimNet::kListener), {}}, loops_);
 }
 
@@ -108,7 +108,9 @@ void SimServer::step(unsigned loop) {
   }
   if (part.ending != Ending::kNo) advance_end(part);
   part.deadline_ns = world_.clock.monotonic_ns() + wait_ns;
-  if (loop == 0) part.deadline_ns = std::min(part.deadline_ns, keeper_->deadline_ns());
+  if (loop == 0)
+    part.deadline_ns =
+        std::min({part.deadline_ns, keeper_->deadline_ns(), listener_->deadline_ns()});
   if (world_.death == Death::kNone) part.ring.submit();
 }
 

@@ -123,6 +123,33 @@ TEST_F(ConnectionTest, ConfigSetIsAllOrNothing) {
   EXPECT_FALSE(server.context.protected_mode.load());
 }
 
+TEST_F(ConnectionTest, ConfigSetChangesTheLimitsOfClientsOrSaysWhyNot) {
+  server.context.facts.open_files_clients = 5000;
+  server.context.facts.usable_memory_bytes = 1'000'000;
+  EXPECT_EQ(client.ask("CONFIG SET maxclients 4000 timeout 30 tcp-keepalive 0"), "+OK\r\n");
+  EXPECT_EQ(client.ask("CONFIG SET maxmemory-clients 10%"), "+OK\r\n");
+  client.send({"CONFIG", "SET", "client-output-buffer-limit", "normal 2kb 1kb 3"});
+  EXPECT_EQ(client.sink.take(), "+OK\r\n");
+  const ClientLimits& limits = server.context.limits;
+  EXPECT_EQ(limits.max_clients, 4000u);
+  EXPECT_EQ(limits.timeout_s, 30u);
+  EXPECT_EQ(limits.tcp_keepalive_s, 0u);
+  EXPECT_EQ(limits.memory_bytes, 100'000u);
+  EXPECT_EQ(limits.output(), (OutputLimit{2048, 1024, 3}));
+  EXPECT_EQ(client.ask("CONFIG GET client-output-buffer-limit"),
+            "*2\r\n$26\r\nclient-output-buffer-limit\r\n$18\r\nnormal 2048 1024 3\r\n");
+  const std::string failed = "-ERR CONFIG SET failed (possibly related to argument '";
+  EXPECT_EQ(client.ask("CONFIG SET timeout 60 maxclients 5001"),
+            failed +
+                "maxclients') - The operating system is not able to handle the specified number "
+                "of clients, try with 5000\r\n");
+  EXPECT_EQ(limits.timeout_s, 30u);
+  EXPECT_EQ(client.ask("CONFIG SET timeout -1"),
+            failed + "timeout') - argument couldn't be parsed into an integer\r\n");
+  EXPECT_EQ(client.ask("CONFIG SET tcp-keepalive 32768"),
+            failed + "tcp-keepalive') - argument must be between 0 and 32767 inclusive\r\n");
+}
+
 TEST_F(ConnectionTest, ATransactionRunsWhatWasQueued) {
   define("HSET a type 3");
   EXPECT_EQ(client.ask("MULTI"), "+OK\r\n");

@@ -76,14 +76,17 @@ TEST_P(ConfigFileRefused, NamesTheLineAndTheKey) {
 }
 
 constexpr std::string_view kServerKeys =
-    "addr, run_dir, threads, requirepass, aclfile, protected_mode";
+    "addr, run_dir, threads, requirepass, aclfile, protected_mode, maxclients, maxmemory_clients, "
+    "client_output_buffer_limit, timeout, tcp_keepalive, unixsocketperm, unixsocket_group";
 
 INSTANTIATE_TEST_SUITE_P(
     Shape, ConfigFileRefused,
     testing::Values(
         Refused{"server:\n  addr: ':1'\n\n  adr: ':1'\n",
                 "4: unknown key 'server.adr'; accepted are addr, run_dir, threads, requirepass, "
-                "aclfile, protected_mode"},
+                "aclfile, protected_mode, maxclients, maxmemory_clients, "
+                "client_output_buffer_limit, timeout, tcp_keepalive, unixsocketperm, "
+                "unixsocket_group"},
         Refused{"logging: {level: info}\nmetrics: 1\n",
                 "2: unknown key 'metrics'; accepted are server, storage, logging, cluster, tls"},
         Refused{"? 'a\tb'\n: 1\n",

@@ -26,6 +26,7 @@ class ClientSession final : public Session {
 
   Next handle(std::span<const std::string_view> request, ReplySink& reply) override;
   bool authenticated() const override { return authenticated_; }
+  size_t kept_bytes() const override { return queued_bytes_ + queued_.capacity() * sizeof(Queued); }
 
   CommandContext& context() { return context_; }
   Registry& registry() { return context_.registry; }

@@ -17,6 +17,7 @@
 #include "number_dispenser/command/acl.h"
 #include "number_dispenser/command/command.h"
 #include "number_dispenser/dispenser/registry.h"
+#include "number_dispenser/net/client_limits.h"
 #include "number_dispenser/net/loop.h"
 
 namespace number_dispenser {
@@ -34,7 +35,8 @@ struct ServerFacts {
   unsigned threads = 1;
   std::string run_id;  // 40 hexadecimal digits
   uint64_t started_ns = 0;
-  uint64_t max_clients = 0;  // what the limit of open files allows
+  uint64_t open_files_clients = 0;   // as many as the limit of open files allows
+  uint64_t usable_memory_bytes = 0;  // of the machine or the control group
 };
 
 // How often each command ran. Written by one loop, read by any thread; reset() by any.
@@ -66,6 +68,7 @@ struct CommandContext {
   ServerFacts facts;
   std::function<void()> stop;  // as SIGTERM does; any thread
   Acl acl{};
+  ClientLimits limits{};
   std::atomic<bool> protected_mode{true};  // strangers are refused while the ACL is open
 
   // Those in force; without the key's password. Any thread.

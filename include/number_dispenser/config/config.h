@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "number_dispenser/base/amount.h"
 #include "number_dispenser/base/error.h"
 #include "number_dispenser/base/listen_address.h"
 #include "number_dispenser/base/log.h"
@@ -23,6 +24,17 @@ namespace number_dispenser {
 
 inline constexpr unsigned kDefaultThreads = 1;
 inline constexpr unsigned kMaxThreads = 64;
+
+// Of clients; in Redis's words.
+struct ClientConfig {
+  uint64_t max_clients = 10'000;  // 1 or more
+  MemoryShare max_memory{.percent = 25};
+  uint64_t timeout_s = 0;
+  uint64_t tcp_keepalive_s = 300;  // 0..kMaxKeepaliveS
+  OutputLimit output;
+
+  bool operator==(const ClientConfig&) const = default;
+};
 
 struct Config {
   // Each one satisfies parse_address; none twice. Those that tls.port stands for are among them.
@@ -35,7 +47,10 @@ struct Config {
   std::string requirepass;  // empty: no password
   std::string acl_file;     // empty: none
   bool protected_mode = true;
-  std::string config_file;  // empty: none
+  ClientConfig clients;
+  unsigned unix_socket_mode = 0;  // 0: as the umask has it
+  std::string unix_socket_group;  // empty: this process's
+  std::string config_file;        // empty: none
   TlsSettings tls;
 };
 

@@ -14,6 +14,7 @@
 #include "number_dispenser/base/clock.h"
 #include "number_dispenser/base/fd.h"
 #include "number_dispenser/dispenser/registry.h"
+#include "number_dispenser/net/client_limits.h"
 #include "number_dispenser/net/keeper.h"
 #include "number_dispenser/net/session.h"
 #include "number_dispenser/tls/stream.h"
@@ -46,9 +47,12 @@ class Counter {
 struct LoopStats {
   Counter connections;  // now
   Counter accepted;     // ever
+  Counter rejected;     // of the first loop: over maxclients; of each: strangers
   Counter requests;
   Counter input_bytes;
   Counter output_bytes;
+  Counter buffer_bytes;  // now: of its clients' buffers, transactions and held replies
+  Counter evicted;       // disconnected because those took too much
 };
 
 class Loop {
@@ -59,8 +63,11 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  // All loops in order of number; before any runs.
-  void join(const std::vector<Loop*>& loops) { loops_ = loops; }
+  // All loops in order of number, and the limits they share; before any runs.
+  void join(const std::vector<Loop*>& loops, ClientLimits& limits) {
+    loops_ = loops;
+    limits_ = &limits;
+  }
 
   // One tick, which waits at most `longest_wait_ns` for something to happen.
   void run_tick(uint64_t longest_wait_ns);
@@ -84,6 +91,7 @@ class Loop {
   Ring& ring() { return ring_; }
   Registry& registry() { return registry_; }
   Registry::View& view() { return view_; }
+  ClientLimits& limits() { return *limits_; }
   LoopStats& stats() { return stats_; }
   const LoopStats& stats() const { return stats_; }
 
@@ -91,6 +99,13 @@ class Loop {
   void touch(Connection& connection);
   std::vector<std::string_view>& request_scratch() { return request_scratch_; }
   Buffer& plain_scratch() { return plain_scratch_; }
+  // A connection takes `bytes` more (less, as a negative number does) than it did.
+  void account(uint64_t bytes) {
+    stats_.buffer_bytes.add(bytes);
+    if (buffers_are_over()) output_share_bytes_ = 0;
+  }
+  // Output that may wait in a connection before it takes no more input.
+  size_t output_share_bytes() const { return output_share_bytes_; }
 
  private:
   void take_inbox();
@@ -100,6 +115,9 @@ class Loop {
   void tell_others(bool settled);
   void wake(Loop& other);
   void tend();
+  bool buffers_are_over() const { return stats_.buffer_bytes.read() > buffer_limit_bytes_; }
+  void share_memory();
+  void evict_largest();
 
   const unsigned number_;
   Ring& ring_;
@@ -109,7 +127,9 @@ class Loop {
   SessionFactory& sessions_;
   const Clock& clock_;
   std::vector<Loop*> loops_;
+  ClientLimits* limits_ = nullptr;
 
+  LoopStats stats_;
   uint64_t now_ns_;
   uint64_t tick_number_ = 0;
   uint64_t tend_ns_ = 0;
@@ -123,6 +143,9 @@ class Loop {
   uint64_t progress_told_ = 0;
   uint64_t log_end_told_ = 0;
   bool draining_ = false;
+  uint64_t buffer_limit_bytes_ = UINT64_MAX;
+  size_t output_share_bytes_ = 1;  // until the first tick
+  uint64_t eviction_quiet_until_ns_ = 0;
 
   // What other loops look at.
   std::atomic<bool> has_waiting_{false};
@@ -130,8 +153,6 @@ class Loop {
       false};  // the keeper has been woken for this loop's or another's work
   std::mutex inbox_mutex_;
   std::vector<Arrival> inbox_;
-
-  LoopStats stats_;
 };
 
 }  // namespace number_dispenser

@@ -39,6 +39,8 @@ class Session {
   virtual Next handle(std::span<const std::string_view> request, ReplySink& reply) = 0;
   // Unauthenticated clients have tighter protocol limits.
   virtual bool authenticated() const = 0;
+  // What it keeps of requests, roughly.
+  virtual size_t kept_bytes() const { return 0; }
 };
 
 class SessionFactory {

@@ -25,7 +25,8 @@ class LiveMemory {
   virtual bool newer_exists(const layout::FileId& id, uint64_t epoch) = 0;
 
   // Zeroed memory for this run that never moves. Where it cannot be had on the tmpfs, plain memory
-  // and a warning: a SIGKILL then costs what a power cut does.
+  // and a warning: a SIGKILL then costs what a power cut does. Null where there is no address space
+  // to reserve.
   virtual std::byte* create(const layout::FileId& id, uint64_t epoch, uint64_t bytes) = 0;
   // Makes [0, bytes) usable.
   virtual void extend(uint64_t bytes) = 0;

@@ -43,7 +43,10 @@ class TlsStream {
   bool established() const { return established_; }
   // What is to be sent, in this order: the handshake, replies, alerts. The caller takes it away.
   Buffer& output() { return pipe_.output; }
+  const Buffer& output() const { return pipe_.output; }
   const std::string& fault() const { return fault_; }
+  // Of its buffers; OpenSSL's own are bounded, and gone while the connection is idle.
+  size_t memory_bytes() const { return partial_.capacity() + pipe_.output.capacity(); }
 
   // For a connection that has become idle.
   void release_memory();
