@@ -137,7 +137,7 @@ step_clang_tidy() {
 
 step_readme() {
   build_release number-dispenser
-  run_pytest 300 tests/tidy/test_readme.py tests/tidy/test_quickstart.py tests/tidy/test_reference.py
+  run_pytest 300 tests/tidy --ignore tests/tidy/test_style.py
 }
 
 step_e2e() {

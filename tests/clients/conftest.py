@@ -6,7 +6,6 @@ MATRIX.md.
 
 import importlib.util
 import itertools
-import subprocess
 import sys
 from pathlib import Path
 
@@ -25,8 +24,8 @@ start_fixture = _e2e.start_fixture
 shared_fixture = _e2e.shared_fixture
 name_fixture = _e2e.name_fixture
 
-from harness import places  # noqa: E402
-from harness.server import Server, run_binary  # noqa: E402
+from harness.server import Server  # noqa: E402
+from harness.tls import TlsServer  # noqa: E402
 from matrix import Matrix  # noqa: E402
 from scenarios import APP, APP_SECRET, SECRET, Place  # noqa: E402
 
@@ -73,27 +72,13 @@ def guarded_fixture(tmp_path_factory):
 
 
 @pytest.fixture(scope="session", name="encrypted")
-def encrypted_fixture(tmp_path_factory):
-    """A server that also speaks TLS; and the port, and the file of the certificate, which signs itself."""
-    if "--tls-port " not in run_binary("--help").stdout:
-        pytest.xfail("this server has no --tls-port")
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-         "-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=localhost",
-         "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"],
-        cwd=folder, check=True, capture_output=True, timeout=30,
-    )  # fmt: skip
-    port, certificate = places.free_port(), folder / "cert.pem"
-    server = Server(
-        *("--tls-port", port, "--tls-cert-file", certificate, "--tls-key-file", folder / "key.pem"),
-        *("--tls-ca-cert-file", certificate, "--tls-auth-clients", "no"),
-    )
+def encrypted_fixture():
+    """A server that also speaks TLS."""
+    encrypted = TlsServer(Server())
     try:
-        server.start()
-        yield server, port, str(certificate)
+        yield encrypted.start()
     finally:
-        _e2e._end([server])
+        _e2e._end([encrypted.server])
 
 
 @pytest.fixture(name="stage")
@@ -103,8 +88,8 @@ def stage_fixture(request, start):
     def stage(scenario):
         name = f"order_{next(_numbers)}"
         if scenario == "TLS":
-            server, port, authority = request.getfixturevalue("encrypted")
-            return Place(server, name, port, authority)
+            encrypted = request.getfixturevalue("encrypted")
+            return Place(encrypted.server, name, encrypted.port, str(encrypted.authority.crt))
         if scenario in ("AUTH", "ACL user"):
             place = Place(server := request.getfixturevalue("guarded"), name, server.port)
             if scenario == "ACL user":

@@ -17,7 +17,7 @@ Each client against the real server over TCP, with its own idioms: `contrib/chec
 `/usr/bin/python3 -m pytest tests/clients --write-matrix`.
 
 "reconnect": it goes on after the server was killed and started again, without a number twice. "ACL user": a user who may
-draw and not define. "-": the client does not have it, or there is nothing to see. "missing": the server does not have it yet.
+draw and not define. "-": the client does not have it, or there is nothing to see.
 
 """
 
@@ -57,7 +57,7 @@ VERSIONS = {
 
 class Matrix:
     def __init__(self):
-        self._results = {}  # (client, feature): ok, missing, not run or FAILED
+        self._results = {}  # (client, feature): ok, not run or FAILED
 
     def note(self, client, feature, when, report):
         """One phase of a test. The worst of all phases of all tests of a feature is its result."""
@@ -66,10 +66,10 @@ class Matrix:
         elif report.failed:
             result = "FAILED"
         elif report.skipped:
-            result = "missing" if hasattr(report, "wasxfail") else "not run"
+            result = "not run"
         else:
             return
-        worse = ["ok", "missing", "not run", "FAILED"]
+        worse = ["ok", "not run", "FAILED"]
         known = self._results.get((client, feature), "ok")
         self._results[client, feature] = max(known, result, key=worse.index)
 

@@ -46,7 +46,7 @@ def fish(completions, *words):
 ZSH = r"""
 zmodload zsh/zpty
 zpty shell zsh -f -i
-zpty -w shell "PS1='>'; fpath=($1 \$fpath); autoload -Uz compinit; compinit -u -D; echo READ\Y"
+zpty -w shell "stty rows 200 cols 200; PS1='>'; fpath=($1 \$fpath); autoload -Uz compinit; compinit -u -D; echo READ\Y"
 zpty -r shell drawn '*READY*'
 zpty -w -n shell "$2"$'\t'
 zpty -r shell list '*'$'\n'"*$3*"

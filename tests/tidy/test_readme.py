@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -30,7 +31,7 @@ SESSIONS = [block for block in blocks("text") if PROMPT in block]
 def port_fixture(tmp_path_factory):
     port = free_port()
     folder = tmp_path_factory.mktemp("readme")
-    program = os.environ.get("ND_SERVER", REPOSITORY / "build/number-dispenser")
+    program = Path(os.environ.get("ND_SERVER", REPOSITORY / "build/number-dispenser")).resolve()
     command = [program, "--addr", f"127.0.0.1:{port}", "--data", "data", "--run", folder]
     with served(command, port, folder):
         yield port
@@ -70,7 +71,7 @@ def test_links_lead_to_files():
 
 def test_options_exist():
     """Every --option that README gives the program is in its --help."""
-    program = os.environ.get("ND_SERVER", REPOSITORY / "build/number-dispenser")
+    program = Path(os.environ.get("ND_SERVER", REPOSITORY / "build/number-dispenser")).resolve()
     text = subprocess.run([program, "--help"], capture_output=True, text=True, timeout=20,
                           check=True).stdout
     lines = [line for line in README.splitlines()
