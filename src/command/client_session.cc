@@ -1,17 +1,13 @@
 #include "number_dispenser/command/client_session.h"
 
 #include <fmt/format.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include <algorithm>
-#include <array>
-#include <cctype>
 
 #include "handlers.h"
 #include "number_dispenser/base/log.h"
+#include "peer.h"
+#include "secrets.h"
 #include "text.h"
 
 namespace number_dispenser {
@@ -30,40 +26,10 @@ constexpr std::string_view kProtectedMode =
     "switch "
     "it off with --protected-mode no.";
 
-// Loopback addresses and Unix sockets.
-bool is_local(int fd) {
-  sockaddr_storage peer{};
-  socklen_t length = sizeof peer;
-  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length) != 0) return false;
-  if (peer.ss_family == AF_UNIX) return true;
-  if (peer.ss_family == AF_INET) {
-    const auto& four = reinterpret_cast<const sockaddr_in&>(peer);
-    return ntohl(four.sin_addr.s_addr) >> 24 == 127;
-  }
-  const auto& six = reinterpret_cast<const sockaddr_in6&>(peer).sin6_addr;
-  return IN6_IS_ADDR_LOOPBACK(&six) || (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127);
-}
-
-// HOST:PORT, [HOST]:PORT, or the path of a Unix socket's file.
-std::string socket_address(int fd, int (*which)(int, sockaddr*, socklen_t*)) {
-  sockaddr_storage address{};
-  socklen_t length = sizeof address;
-  if (which(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) return "?:0";
-  if (address.ss_family == AF_UNIX)
-    return fmt::format("{}:0", reinterpret_cast<const sockaddr_un&>(address).sun_path);
-  std::array<char, NI_MAXHOST> host{};
-  std::array<char, NI_MAXSERV> port{};
-  ::getnameinfo(reinterpret_cast<sockaddr*>(&address), length, host.data(), host.size(),
-                port.data(), port.size(), NI_NUMERICHOST | NI_NUMERICSERV);
-  const bool six = std::string_view(host.data()).find(':') != std::string_view::npos;
-  return fmt::format("{}{}{}:{}", six ? "[" : "", host.data(), six ? "]" : "", port.data());
-}
-
 std::string unknown_command(std::span<const std::string_view> words) {
   if (const Command* container = find_command(words[0]); container != nullptr && words.size() > 1) {
-    std::string name(container->name);
-    std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::toupper(c); });
-    return fmt::format("ERR unknown subcommand '{}'. Try {} HELP.", printable(words[1]), name);
+    return fmt::format("ERR unknown subcommand '{}'. Try {} HELP.", printable(words[1]),
+                       upper_case(container->name));
   }
   if (is_refused_command(words[0]))
     return fmt::format(
@@ -104,27 +70,45 @@ Next ClientSession::handle(std::span<const std::string_view> request, ReplySink&
   return run(*command, call);
 }
 
-// Runs and counts. A clock costs more than a GET does: of the fast commands one call in 64 is
-// timed.
+// Runs and counts. A clock costs more than drawing a number does: one such call in 64 is timed, and
+// every other command always.
 Next ClientSession::run(const Command& command, Call& call) {
   constexpr uint64_t kTimedEvery = 64;
   CommandStats::Row& stats = loop_.commands->of(command);
-  const bool timed = (command.flags & kFast) == 0 || stats.calls.read() % kTimedEvery == 0;
+  const bool timed = (command.flags & kSampled) == 0 || stats.calls.read() % kTimedEvery == 0;
   const uint64_t begin_ns = timed ? context_.clock.monotonic_ns() : 0;
   const size_t reply_begin = call.sink.bytes().size();
   const Next next = command.handler(call);
   if (next == Next::kRetry) return next;
   stats.calls.add(1);
-  if (timed) {
-    stats.timed_calls.add(1);
-    stats.timed_ns.add(context_.clock.monotonic_ns() - begin_ns);
-  }
+  if (timed) record_time(command, call.words, context_.clock.monotonic_ns() - begin_ns);
   const std::string_view reply = call.sink.bytes().view().substr(reply_begin);
   if (reply.starts_with('-')) {
     stats.failed.add(1);
     loop_.commands->count_error(reply.substr(1));
   }
   return next;
+}
+
+// A transaction is not recorded as a whole: its commands are.
+void ClientSession::record_time(const Command& command, std::span<const std::string_view> words,
+                                uint64_t took_ns) {
+  CommandStats::Row& stats = loop_.commands->of(command);
+  stats.timed_calls.add(1);
+  stats.timed_ns.add(took_ns);
+  if (context_.latency_tracking.on()) stats.latency.add(took_ns);
+  if ((command.flags & kSkipSlowLog) != 0) return;
+  const auto unix_s = [&] { return context_.clock.unix_us() / 1'000'000; };
+  if (context_.latency.wants(took_ns)) [[unlikely]]
+    context_.latency.note((command.flags & kFast) != 0 ? "fast-command" : "command", took_ns,
+                          unix_s());
+  if (!context_.slow_log.wants(took_ns)) [[likely]]
+    return;
+  context_.slow_log.add({.unix_s = unix_s(),
+                         .took_us = took_ns / 1000,
+                         .words = words_for_log(without_secrets(command, words)),
+                         .address = peer_of(fd_).address,
+                         .name = name});
 }
 
 // The command, if it exists, its number of words fits and this client may use it; else the error is
@@ -206,9 +190,14 @@ bool ClientSession::log_in(std::string_view user, std::string_view password) {
   return false;
 }
 
+bool ClientSession::is_local() const {
+  return peer_of(fd_).is_local;
+}
+
 // In Redis's fields and order, since clients parse them; those of buffers and subscriptions are 0
 // here.
 std::string ClientSession::description() const {
+  const Peer peer = peer_of(fd_);
   const uint64_t age_s = (context_.clock.monotonic_ns() - connected_ns_) / 1'000'000'000;
   return fmt::format(
       "id={} addr={} laddr={} fd={} name={} age={} idle=0 flags=N db=0 sub=0 psub=0 ssub=0 "
@@ -216,7 +205,7 @@ std::string ClientSession::description() const {
       "qbuf=0 qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 "
       "events=r "
       "cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}",
-      id_, socket_address(fd_, ::getpeername), socket_address(fd_, ::getsockname), fd_, name, age_s,
+      id_, peer.address, peer.local_address, fd_, name, age_s,
       in_transaction_ ? static_cast<int64_t>(queued_.size()) : -1, queued_bytes_,
       last_command_ == nullptr ? "NULL" : last_command_->name, user_->name(),
       static_cast<int>(protocol), library_name, library_version);
@@ -289,7 +278,7 @@ Next ClientSession::execute_transaction(Call& call) {
 }
 
 std::unique_ptr<Session> ClientSessions::open(unsigned loop, int fd, Buffer& refusal) {
-  if (context_.protected_mode.load() && context_.acl.is_open() && !is_local(fd)) {
+  if (context_.protected_mode.load() && context_.acl.is_open() && !peer_of(fd).is_local) {
     ReplyWriter(refusal, Protocol::kResp2).error(kProtectedMode);
     return nullptr;
   }

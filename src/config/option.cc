@@ -1,18 +1,13 @@
 #include "config/option.h"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <charconv>
 #include <utility>
 
-#include "config/text.h"
+#include "config/choice.h"
 
 namespace number_dispenser {
 namespace {
-
-using Applied = std::expected<void, std::string>;
 
 constexpr std::pair<std::string_view, LogLevel> kLevels[] = {{"debug", LogLevel::kDebug},
                                                              {"info", LogLevel::kInfo},
@@ -20,34 +15,6 @@ constexpr std::pair<std::string_view, LogLevel> kLevels[] = {{"debug", LogLevel:
                                                              {"error", LogLevel::kError}};
 constexpr std::pair<std::string_view, LogFormat> kFormats[] = {
     {"text", LogFormat::kText}, {"json", LogFormat::kJson}, {"journal", LogFormat::kJournal}};
-constexpr std::pair<std::string_view, bool> kYesNo[] = {
-    {"yes", true}, {"no", false}, {"true", true}, {"false", false}};
-
-template <class Value, size_t N>
-Applied choose(const std::pair<std::string_view, Value> (&choices)[N], std::string_view text,
-               Value& out) {
-  for (const auto& [name, value] : choices) {
-    if (text != name) continue;
-    out = value;
-    return {};
-  }
-  std::vector<std::string_view> names;
-  for (const auto& [name, value] : choices) names.push_back(name);
-  return std::unexpected(fmt::format("{} is not one of {}", quoted(text), fmt::join(names, ", ")));
-}
-
-template <class Value, size_t N>
-std::string name_of(const std::pair<std::string_view, Value> (&choices)[N], Value value) {
-  const auto* found = std::ranges::find(choices, value, [](const auto& row) { return row.second; });
-  return std::string(found->first);
-}
-
-Applied choose_path(const std::string& text, std::string& out) {
-  if (text.empty() || text.contains('\0'))
-    return std::unexpected(fmt::format("{} is not a path", quoted(text)));
-  out = text;
-  return {};
-}
 
 Applied apply_address(Config& config, const std::string& text, bool first) {
   if (const auto address = parse_address(text); !address)
@@ -184,7 +151,12 @@ const Option kOptions[] = {
 }  // namespace
 
 std::span<const Option> options() {
-  return kOptions;
+  static const std::vector<Option> all = [] {
+    std::vector<Option> rows(std::begin(kOptions), std::end(kOptions));
+    rows.insert(rows.end(), monitoring_options().begin(), monitoring_options().end());
+    return rows;
+  }();
+  return all;
 }
 
 }  // namespace number_dispenser

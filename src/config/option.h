@@ -30,6 +30,8 @@ struct Option {
 };
 
 std::span<const Option> options();
+// Those rows of it that are about what is watched.
+std::span<const Option> monitoring_options();
 
 // A value that some source has for a row, and how an error names the place. Those of one row stand
 // together.
@@ -37,6 +39,13 @@ struct Setting {
   const Option* option;
   std::string value;
   std::string where;
+  // In the file: where the key and the value begin.
+  struct Place {
+    int line = -1;  // from 0
+    int column = -1;
+  };
+  Place key_place{};
+  Place value_place{};
 };
 
 using Settings = std::vector<Setting>;

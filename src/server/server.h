@@ -9,6 +9,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -52,6 +53,7 @@ class Server {
   Result<void> open_state(const Config& config);
   Result<void> listen(const Config& config);
   Result<void> watch_signals();
+  void watch(const Config& config);
   void make_loops();
   Result<void> apply(const Config& config);
 
@@ -74,6 +76,7 @@ class Server {
   std::unique_ptr<CommandContext> context_;
   std::unique_ptr<ClientSessions> sessions_;
   std::string applied_password_;
+  std::mutex rewrite_mutex_;
   std::vector<Loop*> loops_;
   std::vector<ListenSocket> sockets_;  // until the listeners have them
   std::vector<std::unique_ptr<Listener>> listeners_;
