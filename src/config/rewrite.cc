@@ -122,7 +122,8 @@ class Rewriter {
       lines_.insert(lines_.begin() + known->second + 1, std::move(line));
       return;
     }
-    lines_.push_back(fmt::format("\n{}:\n", section));
+    if (!lines_.empty()) lines_.emplace_back("\n");
+    lines_.push_back(fmt::format("{}:\n", section));
     lines_.push_back(std::move(line));
   }
 

@@ -76,23 +76,28 @@ TEST_P(ConfigFileRefused, NamesTheLineAndTheKey) {
 }
 
 constexpr std::string_view kServerKeys =
-    "addr, run_dir, threads, requirepass, aclfile, protected_mode";
+    "addr, run_dir, threads, requirepass, aclfile, protected_mode, enable_debug_command";
 
 INSTANTIATE_TEST_SUITE_P(
     Shape, ConfigFileRefused,
     testing::Values(
         Refused{"server:\n  addr: ':1'\n\n  adr: ':1'\n",
                 "4: unknown key 'server.adr'; accepted are addr, run_dir, threads, requirepass, "
-                "aclfile, protected_mode"},
-        Refused{"logging: {level: info}\nmetrics: 1\n",
-                "2: unknown key 'metrics'; accepted are server, storage, logging, cluster"},
+                "aclfile, protected_mode, "
+                "enable_debug_command"},
+        Refused{
+            "logging: {level: info}\nmetrics: 1\n",
+            "2: unknown key 'metrics'; accepted are server, storage, logging, cluster, monitoring"},
         Refused{"? 'a\tb'\n: 1\n",
-                "1: unknown key 'a?b'; accepted are server, storage, logging, cluster"},
-        Refused{"'': 1", "1: unknown key ''; accepted are server, storage, logging, cluster"},
+                "1: unknown key 'a?b'; accepted are server, storage, logging, cluster, monitoring"},
+        Refused{"'': 1",
+                "1: unknown key ''; accepted are server, storage, logging, cluster, monitoring"},
         Refused{"[server]: 1", "1: a key must be a plain name"},
         Refused{"server:\n  {a: b}: 1\n", "2: a key must be a plain name"},
-        Refused{"- server", "1: the file must be a mapping of server, storage, logging, cluster"},
-        Refused{"server", "1: the file must be a mapping of server, storage, logging, cluster"},
+        Refused{"- server",
+                "1: the file must be a mapping of server, storage, logging, cluster, monitoring"},
+        Refused{"server",
+                "1: the file must be a mapping of server, storage, logging, cluster, monitoring"},
         Refused{"\nlogging: info", "2: logging must be a mapping of level, format"},
         Refused{"\nlogging: [level]", "2: logging must be a mapping of level, format"},
         Refused{"server:\n  threads: [1]\n", "2: server.threads must be a plain value"},
