@@ -45,12 +45,11 @@ def test_what_stops_the_loop_is_in_the_slow_log_and_in_latency(watched):
 
 def test_while_the_loop_sleeps_nobody_is_served(watched):
     with watched.connect() as sleeper, watched.connect() as other:
-        sleeper.send(b"DEBUG SLEEP 0.3\r\n")
-        wait_for(lambda: not sleeper.is_closed(), "the request to be on its way")
         began = time.monotonic()
-        sleeper.read()
+        sleeper.send(b"DEBUG SLEEP 0.3\r\n")
         assert other.command("PING") == b"PONG"
-        assert time.monotonic() - began < TIMEOUT_S
+        assert time.monotonic() - began >= 0.3
+        assert sleeper.read() == b"OK"
 
 
 def test_debug_is_off_unless_it_is_switched_on(shared):
@@ -85,7 +84,6 @@ def test_figures_for_dashboards_move(start):
         assert field(client, "stats", "total_error_replies") == "1"
         assert re.fullmatch(r"p50=[\d.]+,p99=[\d.]+,p99\.9=[\d.]+",
                             field(client, "latencystats", "latency_percentiles_usec_get"))
-        wait_for(lambda: int(field(client, "stats", "instantaneous_ops_per_sec")) < 100, "silence")
         client.command("CONFIG", "RESETSTAT")
         assert field(client, "stats", "keyspace_hits") == "0"
         assert int(field(client, "stats", "total_commands_processed")) < 5
@@ -95,7 +93,7 @@ def test_redis_cli_stat_reads_the_figures(start):
     server = start()
     with server.connect() as client:
         client.command("HSET", "a", "type", 3)
-    done = subprocess.run(["timeout", "2", "redis-cli", "-p", str(server.port), "--stat", "-i", "0.2"],
+    done = subprocess.run(["timeout", "2", "stdbuf", "-oL", "redis-cli", "-p", str(server.port), "--stat", "-i", "0.2"],
                           capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     rows = [line.split() for line in done.stdout.splitlines() if re.match(r"\d", line)]
     assert len(rows) >= 2, done
