@@ -19,6 +19,18 @@ DIFFERENCES = {
     ("mget", "key specs"): DRAWS,
     ("hset", "arity"): "a field without a value gets an error that names it, so three words come to the handler",
 }
+NOT_YET = "not built yet"
+# Subcommands of commands that are here, which are missing.
+LEFT_OUT = {
+    "client|getredir": "of tracking, which is refused",
+    "client|trackinginfo": "of tracking, which is refused",
+    "client|unblock": "no command blocks a client",
+    "client|kill": NOT_YET,
+    "client|list": NOT_YET,
+    "client|pause": NOT_YET,
+    "client|reply": NOT_YET,
+    "client|unpause": NOT_YET,
+}
 NEWER_THAN_7_0 = {"client|no-touch", "client|setinfo"}
 
 
@@ -70,6 +82,12 @@ def test_rows_are_those_of_redis(rows):
         if as_set(theirs[name][column]) != as_set(ours[name][column])
     }
     assert different.keys() == DIFFERENCES.keys(), different
+
+
+def test_subcommands_are_those_of_redis(rows):
+    theirs, ours = rows
+    missing = {name for name in theirs.keys() - ours.keys() if "|" in name and name.split("|")[0] in ours}
+    assert missing == LEFT_OUT.keys()
 
 
 def test_what_redis_lacks_is_newer(rows):
