@@ -64,16 +64,18 @@ Next client_getname(Call& call);
 Next client_getredir(Call& call);
 Next client_id(Call& call);
 Next client_info(Call& call);
-Next client_kill(Call& call);
-Next client_list(Call& call);
 Next client_no_evict(Call& call);
 Next client_no_touch(Call& call);
-Next client_pause(Call& call);
 Next client_reply(Call& call);
 Next client_setinfo(Call& call);
 Next client_setname(Call& call);
 Next client_tracking(Call& call);
 Next client_trackinginfo(Call& call);
+
+// other_clients_commands.cc
+Next client_kill(Call& call);
+Next client_list(Call& call);
+Next client_pause(Call& call);
 Next client_unblock(Call& call);
 Next client_unpause(Call& call);
 Next monitor(Call& call);

@@ -62,7 +62,7 @@ constexpr auto kCommands = std::to_array<Command>({
     {"bgsave", -1, kAdmin | kNoScript | kNoAsyncLoading, kNoKeys, 0, "server", "1.0.0",
      "[SCHEDULE]", "Starts a flush of the state file", "Background saving started", bgsave},
     {"client", -2, kContainer, kNoKeys, 0, "connection", "2.4.0", "",
-     "Names and describes connections", "", nullptr},
+     "Names, shows, pauses and closes connections", "", nullptr},
     {"client|caching", 3, kTalk, kNoKeys, kConnection, "connection", "6.0.0", "YES|NO",
      "Refused: every GET issues a new number", "error", client_tracking},
     {"client|getname", 2, kTalk, kNoKeys, kConnection, "connection", "2.6.9", "",

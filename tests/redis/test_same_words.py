@@ -4,6 +4,7 @@ Debian's redis-server and to this server. DIFFERENCES are the intended ones, eac
 import concurrent.futures
 import os
 import pathlib
+import random
 import re
 import socket
 import subprocess
@@ -27,9 +28,15 @@ DIFFERENCES = [
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below the kernel's ephemeral ports, so that no outgoing connection takes it before the server does."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def wait_for(port):
