@@ -56,7 +56,7 @@ Next config_set(Call& call) {
   }
   std::vector<RuntimeSetting::Change> changes;
   for (size_t at = 0; at < named.size(); ++at) {
-    auto prepared = named[at]->prepare(words[2 * at + 1]);
+    auto prepared = named[at]->prepare(call.client.context(), words[2 * at + 1]);
     if (!prepared) return set_failed(call, words[2 * at], prepared.error());
     changes.push_back(std::move(*prepared));
   }

@@ -58,7 +58,7 @@ Prepared flag(std::string_view value, void (*set)(Context&, bool)) {
   return [=](Context& context) { set(context, yes); };
 }
 
-Prepared level(std::string_view value) {
+Prepared level(const Context&, std::string_view value) {
   const auto* found = std::ranges::find_if(
       kLevels, [&](const LevelNames& names) { return equals_ignoring_case(names.redis, value); });
   if (found == std::end(kLevels))
@@ -67,7 +67,7 @@ Prepared level(std::string_view value) {
   return [level = found->level](Context&) { set_log_level(level); };
 }
 
-Prepared percentiles(std::string_view value) {
+Prepared percentiles(const Context&, std::string_view value) {
   auto wanted = parse_percentiles(value);
   if (!wanted) return std::unexpected(wanted.error());
   return [list = std::move(*wanted)](Context& context) {
@@ -75,7 +75,7 @@ Prepared percentiles(std::string_view value) {
   };
 }
 
-Prepared password(std::string_view value) {
+Prepared password(const Context&, std::string_view value) {
   return [text = std::string(value)](Context& context) { context.acl.set_default_password(text); };
 }
 
@@ -94,14 +94,14 @@ const RuntimeSetting kSettings[] = {
     {"io-threads", [](const Context& c) { return std::to_string(c.facts.threads); }},
     {"latency-monitor-threshold",
      [](const Context& c) { return std::to_string(c.latency.threshold_ms()); },
-     [](std::string_view v) {
+     [](const Context&, std::string_view v) {
        return number(v, 0, [](Context& c, int64_t ms) {
          c.latency.set_threshold_ms(static_cast<uint64_t>(ms));
        });
      },
      "monitoring.latency_monitor_threshold"},
     {"latency-tracking", [](const Context& c) { return yes_no(c.latency_tracking.on()); },
-     [](std::string_view v) {
+     [](const Context&, std::string_view v) {
        return flag(v, [](Context& c, bool on) { c.latency_tracking.set_on(on); });
      },
      "monitoring.latency_tracking"},
@@ -117,7 +117,7 @@ const RuntimeSetting kSettings[] = {
     {"maxmemory-policy", [](const Context&) -> std::string { return "noeviction"; }},
     {"port", [](const Context& c) { return std::to_string(c.facts.tcp_port); }},
     {"protected-mode", [](const Context& c) { return yes_no(c.protected_mode.load()); },
-     [](std::string_view v) {
+     [](const Context&, std::string_view v) {
        return flag(v, [](Context& c, bool on) { c.protected_mode.store(on); });
      },
      "server.protected_mode"},
@@ -126,12 +126,12 @@ const RuntimeSetting kSettings[] = {
     {"save", [](const Context&) -> std::string { return ""; }},
     {"slowlog-log-slower-than",
      [](const Context& c) { return std::to_string(c.slow_log.slower_than_us()); },
-     [](std::string_view v) {
+     [](const Context&, std::string_view v) {
        return number(v, -1, [](Context& c, int64_t us) { c.slow_log.set_slower_than_us(us); });
      },
      "monitoring.slowlog_log_slower_than"},
     {"slowlog-max-len", [](const Context& c) { return std::to_string(c.slow_log.max_len()); },
-     [](std::string_view v) {
+     [](const Context&, std::string_view v) {
        return number(v, 0, [](Context& c, int64_t entries) {
          c.slow_log.set_max_len(static_cast<uint64_t>(entries));
        });

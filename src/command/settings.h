@@ -18,7 +18,8 @@ struct RuntimeSetting {
 
   std::string_view name;                        // as redis-server has it
   std::string (*get)(const CommandContext&){};  // null: a secret, which is neither shown nor logged
-  Prepared (*prepare)(std::string_view value){};  // null: fixed once the server runs
+  Prepared (*prepare)(const CommandContext&,
+                      std::string_view value){};  // null: fixed once the server runs
 
   // The key of the configuration file that CONFIG REWRITE keeps up, empty: none; and its value
   // where the file has other words for it.
