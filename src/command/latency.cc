@@ -1,6 +1,7 @@
 #include "number_dispenser/command/latency.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace number_dispenser {
@@ -29,8 +30,8 @@ uint64_t LatencyDistribution::count() const {
 double LatencyDistribution::percentile_us(double percent) const {
   const uint64_t all = count();
   if (all == 0) return 0;
-  const auto rounded = static_cast<uint64_t>(percent / 100 * static_cast<double>(all) + 0.5);
-  const uint64_t wanted = std::max<uint64_t>(rounded, 1);
+  const long long rounded = std::llround(percent / 100 * static_cast<double>(all));
+  const auto wanted = static_cast<uint64_t>(std::max(rounded, 1LL));
   uint64_t seen = 0;
   size_t bucket = 0;
   while ((seen += counts_[bucket]) < wanted && bucket + 1 < counts_.size()) ++bucket;
