@@ -48,12 +48,13 @@ void Loop::run_tick(uint64_t longest_wait_ns) {
   // Release the replies that are covered now, and start their sends.
   recheck_waiting(adopted);
   advance_touched();
+  resume_paused();
   const bool settled = registry_.announce(view_);
   if (settled && !waiting_.empty()) ring_.wake(ring_);
   tell_others(settled);
   bury();
   if (now_ns_ >= tend_ns_) tend();
-  if (output_share_bytes_ == 0) ring_.wake(ring_);
+  if (output_share_bytes_ == 0 || !paused_.empty()) ring_.wake(ring_);
 }
 
 void Loop::touch(Connection& connection) {
@@ -89,6 +90,23 @@ void Loop::advance_touched() {
     if (!has_waiting_.exchange(true)) touch(connection);
   }
   touched_.clear();
+}
+
+void Loop::pause(Connection& connection) {
+  if (!std::exchange(connection.paused, true)) paused_.push_back(&connection);
+}
+
+// In turn, so that nobody waits for one who has sent a lot.
+void Loop::resume_paused() {
+  work_left_bytes_ = kWorkBytes;
+  for (size_t left = paused_.size(); left > 0 && work_left_bytes_ > 0; --left) {
+    Connection& connection = *paused_.front();
+    paused_.pop_front();
+    connection.paused = false;
+    touch(connection);
+    advance_touched();
+  }
+  work_left_bytes_ = kWorkBytes;  // for what the next tick receives
 }
 
 // Work this loop has made for others, and progress it has made for them.
@@ -147,6 +165,7 @@ void Loop::take_inbox() {
 void Loop::bury() {
   if (finished_.empty()) return;
   std::erase_if(waiting_, [](const Connection* connection) { return connection->buried; });
+  std::erase_if(paused_, [](const Connection* connection) { return connection->buried; });
   for (Connection* connection : finished_) {
     const size_t index = connection->index;
     connections_.back()->index = index;
