@@ -25,7 +25,9 @@ _number_dispenser() {
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return
       ;;
-    --addr | --threads | --requirepass) return ;;
+    --addr | --threads | --requirepass | --maxclients | --maxmemory-clients) return ;;
+    --client-output-buffer-limit | --timeout | --tcp-keepalive | --unixsocketperm) return ;;
+    --unixsocket-group) mapfile -t COMPREPLY < <(compgen -g -- "$current") && return ;;
     --log-level) words='debug info warn error' ;;
     --log-format) words='text json journal' ;;
     --protected-mode) words='yes no' ;;
@@ -35,7 +37,8 @@ _number_dispenser() {
         dump) words+=' --json' ;;
         serve)
           words+=' --addr --threads --log-level --log-format --requirepass --aclfile --protected-mode
-            --check-config --version'
+            --maxclients --maxmemory-clients --client-output-buffer-limit --timeout --tcp-keepalive
+            --unixsocketperm --unixsocket-group --check-config --version'
           [[ $COMP_CWORD -eq 1 && $current != -* ]] && words='serve check dump'
           ;;
       esac

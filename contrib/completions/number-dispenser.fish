@@ -20,6 +20,13 @@ complete -c number-dispenser -n "$serving" -l log-format -x -a "text json journa
 complete -c number-dispenser -n "$serving" -l requirepass -x -d "Password that clients send"
 complete -c number-dispenser -n "$serving" -l aclfile -r -d "Users and what they may do"
 complete -c number-dispenser -n "$serving" -l protected-mode -x -a "yes no" -d "Without a password, serve loopback only"
+complete -c number-dispenser -n "$serving" -l maxclients -x -d "Clients at a time"
+complete -c number-dispenser -n "$serving" -l maxmemory-clients -x -d "Memory of all clients"
+complete -c number-dispenser -n "$serving" -l client-output-buffer-limit -x -d "Output that may wait"
+complete -c number-dispenser -n "$serving" -l timeout -x -d "Disconnect idle clients after"
+complete -c number-dispenser -n "$serving" -l tcp-keepalive -x -d "Ask silent clients after"
+complete -c number-dispenser -n "$serving" -l unixsocketperm -x -d "Mode of Unix sockets"
+complete -c number-dispenser -n "$serving" -l unixsocket-group -x -a "(__fish_complete_groups)" -d "Group of Unix sockets"
 complete -c number-dispenser -n "$serving" -l check-config -d "Report the first mistake and start nothing"
 complete -c number-dispenser -n "$serving" -l version -d "Print the version"
 

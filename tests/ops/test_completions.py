@@ -7,8 +7,9 @@ import subprocess
 import pytest
 
 SUBCOMMANDS = {"serve", "check", "dump"}
-SERVING = {"addr", "threads", "log-level", "log-format", "requirepass", "protected-mode",
-           "check-config", "version"}
+SERVING = {"addr", "threads", "log-level", "log-format", "requirepass", "aclfile", "protected-mode",
+           "maxclients", "maxmemory-clients", "client-output-buffer-limit", "timeout",
+           "tcp-keepalive", "unixsocketperm", "unixsocket-group", "check-config", "version"}
 EVERYWHERE = {"data", "run", "config", "help"}
 
 
