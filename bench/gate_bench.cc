@@ -29,6 +29,7 @@ class BenchRing final : public Ring {
   uint64_t sent_bytes() const { return sent_bytes_; }
 
   void receive_multishot(Operation& operation, int fd) override { receives_[fd] = &operation; }
+  void receive_once(Operation& operation, int fd) override { receives_[fd] = &operation; }
   void send(Operation& operation, int, std::string_view bytes) override {
     sends_.emplace_back(&operation, static_cast<int>(bytes.size()));
   }

@@ -74,8 +74,9 @@ void Connection::on_receive(const Completion& completion) {
   } else if (completion.result == 0) {
     input_over_ = true;
     if (lingering_) abort();
-  } else if (!passes(completion.result) && completion.result != -ENOBUFS &&
-             completion.result != -ECANCELED) {
+  } else if (completion.result == -ENOBUFS) {
+    greedy_ = true;
+  } else if (!passes(completion.result) && completion.result != -ECANCELED) {
     abort();
   }
   loop_.touch(*this);
@@ -104,7 +105,7 @@ void Connection::take_input(std::string_view bytes) {
     if (!bytes.empty()) in_.append(bytes);
   } else {
     in_.append(bytes);
-    in_.consume(process(in_.view()));
+    if (!paused) in_.consume(process(in_.view()));
   }
   account();
 }
@@ -114,7 +115,16 @@ size_t Connection::process(std::string_view input) {
   size_t done = 0;
   stalled_ = false;
   std::vector<std::string_view>& request = loop_.request_scratch();
+  const uint64_t begin = out_offset_ + out_.size();
+  const uint64_t turn_bytes = loop_.turn_bytes();
+  const auto worked = [&] { return done + out_offset_ + out_.size() - begin; };
+  greedy_ = false;
   while (done < input.size() && !closing_ && !output_is_full()) {
+    if (done > 0 && worked() >= turn_bytes) {
+      greedy_ = true;
+      loop_.pause(*this);
+      break;
+    }
     const auto outcome = decoder_.decode(input.substr(done), request);
     if (outcome == RequestDecoder::Outcome::kError) {
       protocol_error();
@@ -142,6 +152,7 @@ size_t Connection::process(std::string_view input) {
     loop_.stats().requests.add(1);
     if (next == Next::kClose) closing_ = true;
   }
+  loop_.spend(worked());
   return closing_ ? input.size() : done;
 }
 
@@ -177,8 +188,9 @@ void Connection::advance() {
     start_send();
     resume_input();
     start_send();  // what the resumed input has added
-    if (!receiving_ && !output_is_full() && !stalled_) arm_receive();
-    if (receiving_ && !cancelling_ && (output_is_full() || stalled_) && !lingering_) {
+    const bool is_busy = output_is_full() || stalled_ || paused;
+    if (!receiving_ && !is_busy) arm_receive();
+    if (receiving_ && !cancelling_ && is_busy && !lingering_) {
       cancelling_ = true;
       loop_.ring().cancel(receive_);
     }
@@ -251,19 +263,23 @@ void Connection::start_send() {
 }
 
 void Connection::resume_input() {
-  if (in_.empty() || closing_ || output_is_full()) return;
+  if (in_.empty() || closing_ || paused || output_is_full()) return;
   in_.consume(process(in_.view()));
 }
 
 void Connection::arm_receive() {
   if (receiving_ || input_over_ || aborted_) return;
   receiving_ = true;
-  loop_.ring().receive_multishot(receive_, fd_);
+  if (greedy_)
+    loop_.ring().receive_once(receive_, fd_);
+  else
+    loop_.ring().receive_multishot(receive_, fd_);
 }
 
 void Connection::end_if_done() {
   const bool answered = out_.empty() && sending_.empty() && held_.empty() && !send_in_flight_;
-  if (!answered || stalled_) return;
+  const bool has_requests = stalled_ || paused || (!in_.empty() && output_is_full());
+  if (!answered || has_requests) return;
   if (tls_ && (input_over_ || closing_ || draining_) && tls_->end()) return start_send();
   // A close with unread input would reset the connection under the last replies.
   if (input_over_ || (draining_ && !loop_.ring().has_unread(fd_))) return abort();

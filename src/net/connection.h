@@ -63,6 +63,7 @@ class Connection final : private ReplySink {
   bool touched = false;
   bool waiting = false;
   bool listening = false;
+  bool paused = false;
   bool buried = false;
   size_t index = 0;
 
@@ -120,6 +121,7 @@ class Connection final : private ReplySink {
   MemberOperation<Connection, &Connection::on_send> send_{*this};
   bool receiving_ = false;   // armed
   bool cancelling_ = false;  // of the receive
+  bool greedy_ = false;      // has sent more than a turn, or found no buffer: one receive at a time
   bool send_in_flight_ = false;
 
   bool stalled_ = false;     // a request wants to be tried again

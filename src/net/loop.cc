@@ -50,6 +50,7 @@ void Loop::run_tick(uint64_t longest_wait_ns) {
   if (due) retry_ns_ = UINT64_MAX;
   recheck_waiting(adopted || due);
   advance_touched();
+  resume_paused();
   // Requests that had to wait were run only now.
   if (is_keeper() && keeper_.wants_tick()) ring_.wake(ring_);
   const bool settled = registry_.announce(view_);
@@ -58,7 +59,7 @@ void Loop::run_tick(uint64_t longest_wait_ns) {
   bury();
   stats_.waiting.set(waiting_.size());
   if (now_ns_ >= tend_ns_) tend();
-  if (output_share_bytes_ == 0) ring_.wake(ring_);
+  if (output_share_bytes_ == 0 || !paused_.empty()) ring_.wake(ring_);
 }
 
 void Loop::touch(Connection& connection) {
@@ -103,6 +104,23 @@ void Loop::advance_touched() {
     if (!has_waiting_.exchange(true)) touch(connection);
   }
   touched_.clear();
+}
+
+void Loop::pause(Connection& connection) {
+  if (!std::exchange(connection.paused, true)) paused_.push_back(&connection);
+}
+
+// In turn, so that nobody waits for one who has sent a lot.
+void Loop::resume_paused() {
+  work_left_bytes_ = kWorkBytes;
+  for (size_t left = paused_.size(); left > 0 && work_left_bytes_ > 0; --left) {
+    Connection& connection = *paused_.front();
+    paused_.pop_front();
+    connection.paused = false;
+    touch(connection);
+    advance_touched();
+  }
+  work_left_bytes_ = kWorkBytes;  // for what the next tick receives
 }
 
 // Work this loop has made for others, and progress it has made for them.
@@ -167,6 +185,7 @@ void Loop::bury() {
   if (finished_.empty()) return;
   for (auto* list : {&waiting_, &listeners_})
     std::erase_if(*list, [](const Connection* connection) { return connection->buried; });
+  std::erase_if(paused_, [](const Connection* connection) { return connection->buried; });
   for (Connection* connection : finished_) {
     const size_t index = connection->index;
     connections_.back()->index = index;

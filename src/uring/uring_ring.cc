@@ -136,6 +136,14 @@ void UringRing::receive_multishot(Operation& operation, int fd) {
   ::io_uring_sqe_set_data(&sqe, &operation);
 }
 
+void UringRing::receive_once(Operation& operation, int fd) {
+  io_uring_sqe& sqe = next_sqe();
+  ::io_uring_prep_recv(&sqe, fd, nullptr, kBufferBytes, 0);
+  sqe.flags |= IOSQE_BUFFER_SELECT;
+  sqe.buf_group = kBufferGroup;
+  ::io_uring_sqe_set_data(&sqe, &operation);
+}
+
 void UringRing::send(Operation& operation, int fd, std::string_view bytes) {
   io_uring_sqe& sqe = next_sqe();
   ::io_uring_prep_send(&sqe, fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);

@@ -33,6 +33,10 @@ void SimRing::receive_multishot(Operation& operation, int fd) {
   start({Kind::kReceive, &operation, fd, {}});
 }
 
+void SimRing::receive_once(Operation& operation, int fd) {
+  start({.kind = Kind::kReceive, .operation = &operation, .fd = fd, .once = true});
+}
+
 void SimRing::send(Operation& operation, int fd, std::string_view bytes) {
   start({Kind::kSend, &operation, fd, bytes});
 }
@@ -177,7 +181,8 @@ bool SimRing::complete_receive(InFlight& operation, std::vector<Done>& done) {
   if (rng.chance(world_.faults.no_buffers)) return finish(operation, done, -ENOBUFS);
   size_t bytes = std::min(socket.to_server.size(), kBufferBytes);
   if (rng.chance(world_.faults.short_receive)) bytes = rng.between(1, std::min(bytes, size_t{40}));
-  const bool more = !operation.cancelled && !rng.chance(world_.faults.end_multishot);
+  const bool more =
+      !operation.once && !operation.cancelled && !rng.chance(world_.faults.end_multishot);
   world_.trace("loop {}: fd {} receives {} of {} bytes{}", number_, operation.fd - SimNet::kFirstFd,
                bytes, socket.to_server.size(), more ? "" : ", the receive ends");
   done.push_back({operation.operation,

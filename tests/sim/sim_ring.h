@@ -20,6 +20,7 @@ class SimRing final : public Ring {
 
   void accept_multishot(Operation& operation, int listener) override;
   void receive_multishot(Operation& operation, int fd) override;
+  void receive_once(Operation& operation, int fd) override;
   void send(Operation& operation, int fd, std::string_view bytes) override;
   void read(Operation& operation, int fd, std::span<char> into) override;
   void write(Operation& operation, int fd, std::span<const std::byte> bytes,
@@ -47,6 +48,7 @@ class SimRing final : public Ring {
     int fd;
     std::string_view bytes;
     bool cancelled = false;
+    bool once = false;
     std::optional<int> result;  // of a send that has happened already
   };
   struct Done {

@@ -38,6 +38,7 @@ class FileRing final : public Ring {
 
   void accept_multishot(Operation&, int) override { unknown(); }
   void receive_multishot(Operation&, int) override { unknown(); }
+  void receive_once(Operation&, int) override { unknown(); }
   void send(Operation&, int, std::string_view) override { unknown(); }
   void read(Operation&, int, std::span<char>) override { unknown(); }
   void cancel(Operation&) override { unknown(); }

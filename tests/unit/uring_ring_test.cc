@@ -74,6 +74,15 @@ TEST_F(UringTest, AReceiveStaysArmedUntilTheStreamEnds) {
   EXPECT_EQ(told.results.back(), 0);
 }
 
+TEST_F(UringTest, AReceiveOfOnceEndsWithItsFirstBytes) {
+  Told told;
+  ring->receive_once(told, ours.get());
+  write_theirs(std::string(10'000, 'x'));
+  run_until([&] { return !told.armed; });
+  EXPECT_EQ(told.received.size(), 8192u) << "one buffer";
+  EXPECT_EQ(told.results.size(), 1u);
+}
+
 TEST_F(UringTest, MoreThanAllBuffersArrivesWhereItIsArmedAgain) {
   // 256 buffers of 8 KiB; 4 MiB through a socket whose writer blocks.
   constexpr size_t kBytes = 4 << 20;

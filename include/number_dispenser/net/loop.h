@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -106,6 +107,11 @@ class Loop {
   uint64_t retry_ns() const { return retry_ns_; }
   std::vector<std::string_view>& request_scratch() { return request_scratch_; }
   Buffer& plain_scratch() { return plain_scratch_; }
+  // It has whole requests left, and is given a turn in a later tick.
+  void pause(Connection& connection);
+  // Of requests and replies: the work that a connection may do now, at least one request.
+  uint64_t turn_bytes() const { return std::min(kTurnBytes, work_left_bytes_); }
+  void spend(uint64_t bytes) { work_left_bytes_ -= std::min(bytes, work_left_bytes_); }
   // A connection takes `bytes` more (less, as a negative number does) than it did.
   void account(uint64_t bytes) {
     stats_.buffer_bytes.add(bytes);
@@ -115,7 +121,13 @@ class Loop {
   size_t output_share_bytes() const { return output_share_bytes_; }
 
  private:
+  // What GETs come to in some 0.1 ms, and INFOs too, since their replies are long.
+  static constexpr uint64_t kTurnBytes = 16 * 1024;
+  // For what arrives in a tick, and as much for those who were paused before.
+  static constexpr uint64_t kWorkBytes = 8 * kTurnBytes;
+
   void take_inbox();
+  void resume_paused();
   void recheck_waiting(bool all);
   void advance_touched();
   void bury();
@@ -145,6 +157,8 @@ class Loop {
   std::vector<Connection*> waiting_;  // for the registry to move on
   std::vector<Connection*> listeners_;
   std::vector<Connection*> finished_;
+  std::deque<Connection*> paused_;  // the longest waiting first
+  uint64_t work_left_bytes_ = kWorkBytes;
   std::vector<std::string_view> request_scratch_;
   Buffer plain_scratch_;  // what TLS has decrypted
   uint64_t progress_seen_ = 0;

@@ -50,6 +50,8 @@ class Ring {
   // Whatever arrives, in completions with `data`; result 0 is the end of the stream. -ENOBUFS: data
   // is waiting but no buffer was free; re-arm on a later tick, when buffers have been given back.
   virtual void receive_multishot(Operation& operation, int fd) = 0;
+  // The same for one completion. Many armed this way share the buffers evenly.
+  virtual void receive_once(Operation& operation, int fd) = 0;
   // May send less than all.
   virtual void send(Operation& operation, int fd, std::string_view bytes) = 0;
   virtual void read(Operation& operation, int fd, std::span<char> into) = 0;

@@ -25,6 +25,7 @@ class UringRing final : public Ring {
 
   void accept_multishot(Operation& operation, int listener) override;
   void receive_multishot(Operation& operation, int fd) override;
+  void receive_once(Operation& operation, int fd) override;
   void send(Operation& operation, int fd, std::string_view bytes) override;
   void read(Operation& operation, int fd, std::span<char> into) override;
   void write(Operation& operation, int fd, std::span<const std::byte> bytes,
