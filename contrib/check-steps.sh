@@ -249,7 +249,7 @@ step_tsan_unit() {
 
 step_tsan_e2e() {
   build_tsan
-  run_pytest 900 tests/e2e/test_threads.py
+  run_pytest 900 tests/e2e/test_threads.py tests/e2e/test_other_connections.py tests/e2e/test_monitor.py
 }
 
 step_fuzz() {

@@ -1,26 +1,19 @@
 #include "number_dispenser/command/client_session.h"
 
 #include <fmt/format.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include <algorithm>
-#include <array>
 #include <cctype>
+#include <utility>
 
 #include "handlers.h"
 #include "number_dispenser/base/log.h"
+#include "peer.h"
+#include "secrets.h"
 #include "text.h"
 
 namespace number_dispenser {
 namespace {
-
-// What a client may queue in a transaction.
-constexpr size_t kQueuedBytes = 4 * 1024 * 1024;
-// Of a transaction: what comes after it is not run.
-constexpr size_t kLargestReplyBytes = 8 * 1024 * 1024;
 
 constexpr std::string_view kProtectedMode =
     "DENIED number-dispenser is running in protected mode: no password is set, so only clients on "
@@ -29,35 +22,6 @@ constexpr std::string_view kProtectedMode =
     "file), or listen on loopback only (--addr 127.0.0.1:6380), or, if the network is trusted, "
     "switch "
     "it off with --protected-mode no.";
-
-// Loopback addresses and Unix sockets.
-bool is_local(int fd) {
-  sockaddr_storage peer{};
-  socklen_t length = sizeof peer;
-  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length) != 0) return false;
-  if (peer.ss_family == AF_UNIX) return true;
-  if (peer.ss_family == AF_INET) {
-    const auto& four = reinterpret_cast<const sockaddr_in&>(peer);
-    return ntohl(four.sin_addr.s_addr) >> 24 == 127;
-  }
-  const auto& six = reinterpret_cast<const sockaddr_in6&>(peer).sin6_addr;
-  return IN6_IS_ADDR_LOOPBACK(&six) || (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127);
-}
-
-// HOST:PORT, [HOST]:PORT, or the path of a Unix socket's file.
-std::string socket_address(int fd, int (*which)(int, sockaddr*, socklen_t*)) {
-  sockaddr_storage address{};
-  socklen_t length = sizeof address;
-  if (which(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) return "?:0";
-  if (address.ss_family == AF_UNIX)
-    return fmt::format("{}:0", reinterpret_cast<const sockaddr_un&>(address).sun_path);
-  std::array<char, NI_MAXHOST> host{};
-  std::array<char, NI_MAXSERV> port{};
-  ::getnameinfo(reinterpret_cast<sockaddr*>(&address), length, host.data(), host.size(),
-                port.data(), port.size(), NI_NUMERICHOST | NI_NUMERICSERV);
-  const bool six = std::string_view(host.data()).find(':') != std::string_view::npos;
-  return fmt::format("{}{}{}:{}", six ? "[" : "", host.data(), six ? "]" : "", port.data());
-}
 
 std::string unknown_command(std::span<const std::string_view> words) {
   if (const Command* container = find_command(words[0]); container != nullptr && words.size() > 1) {
@@ -84,24 +48,71 @@ std::string unknown_command(std::span<const std::string_view> words) {
 ClientSession::ClientSession(CommandContext& context, unsigned loop, int fd)
     : context_(context),
       loop_(context.loops[loop]),
-      fd_(fd),
-      id_(context.next_client_id.fetch_add(1, std::memory_order_relaxed)),
-      connected_ns_(context.clock.monotonic_ns()),
       acl_generation_(context.acl.generation()),
       user_(context.acl.find("default")),
-      authenticated_(context.acl.is_open()) {}
+      authenticated_(context.acl.is_open()) {
+  Peer peer = peer_of(fd);
+  record_.id = context.next_client_id.fetch_add(1, std::memory_order_relaxed);
+  record_.fd = fd;
+  record_.address = std::move(peer.address);
+  record_.local_address = std::move(peer.local_address);
+  record_.is_unix = peer.is_unix;
+  record_.connected_ns = context.clock.monotonic_ns();
+  record_.gauges = &gauges;
+  record_.protocol.set(static_cast<uint64_t>(protocol_));
+  record_.user = user_->name();
+  context.clients.enter(record_);
+}
+
+ClientSession::~ClientSession() {
+  stop_monitoring();
+  context_.clients.leave(record_);
+}
 
 Next ClientSession::handle(std::span<const std::string_view> request, ReplySink& sink) {
-  Call call{*this, request, sink, ReplyWriter(sink.bytes(), protocol)};
+  if (record_.killed.load(std::memory_order_relaxed)) return Next::kClose;
+  Buffer& bytes = sink.bytes();
+  Call call{*this, request, sink, ReplyWriter(bytes, protocol_)};
+  if (replies_ != Replies::kOn) [[unlikely]]
+    return answer_muted(call, bytes);
+  return answer(call);
+}
+
+Next ClientSession::answer(Call& call) {
   if (context_.acl.generation() != acl_generation_ && !follow_acl()) {
     call.reply.error("NOPERM this user was deleted or switched off");
     return Next::kClose;
   }
   const Command* command = admit(call);
   if (command == nullptr) return Next::kContinue;
-  last_command_ = command;
+  record_.last_command.store(command, std::memory_order_relaxed);
+  if (context_.pause.active() && must_wait(*command)) [[unlikely]]
+    return Next::kRetry;
   if (in_transaction_ && (command->flags & kAtOnce) == 0) return queue(call, *command);
   return run(*command, call);
+}
+
+// Drops the reply, unless the request switches replies on. Holds of it stay: they only make later
+// ones wait.
+Next ClientSession::answer_muted(Call& call, Buffer& bytes) {
+  if (replies_ == Replies::kSkipNext) replies_ = Replies::kSkip;
+  const size_t begin = bytes.size();
+  const Next next = answer(call);
+  if (replies_ == Replies::kOn) return next;
+  bytes.truncate(begin);
+  if (replies_ == Replies::kSkip && next != Next::kRetry) replies_ = Replies::kOn;
+  return next;
+}
+
+// Whether CLIENT PAUSE holds it back. As in Redis, monitors are not.
+bool ClientSession::must_wait(const Command& command) {
+  if (listens_) return false;
+  const bool runs_writes = command.handler == handlers::exec && transaction_writes_;
+  const bool writes = (command.flags & kWrite) != 0 || runs_writes;
+  retry_ns_ = context_.pause.until_ns(writes, context_.clock.monotonic_ns());
+  if (retry_ns_ != 0) return true;
+  retry_ns_ = UINT64_MAX;
+  return false;
 }
 
 // Runs and counts. A clock costs more than a GET does: of the fast commands one call in 64 is
@@ -114,6 +125,8 @@ Next ClientSession::run(const Command& command, Call& call) {
   const size_t reply_begin = call.sink.bytes().size();
   const Next next = command.handler(call);
   if (next == Next::kRetry) return next;
+  if (context_.monitors.any()) [[unlikely]]
+    tell_monitors(command, call.words);
   stats.calls.add(1);
   if (timed) {
     stats.timed_calls.add(1);
@@ -145,6 +158,11 @@ const Command* ClientSession::admit(Call& call) {
     return nullptr;
   }
   if ((command->flags & kNoAuth) == 0 && !may_run(call, *command)) return nullptr;
+  // Redis's word for a monitor.
+  if (listens_ && (command->flags & (kWrite | kReadOnly)) != 0) {
+    refuse(call, command, "ERR Replica can't interact with the keyspace");
+    return nullptr;
+  }
   if (in_transaction_ && (command->flags & kNoMulti) != 0) {
     refuse(call, command, "ERR Command not allowed inside a transaction");
     return nullptr;
@@ -152,74 +170,48 @@ const Command* ClientSession::admit(Call& call) {
   return command;
 }
 
-// The user as it is now. False where it is gone: the client has to log in again.
-bool ClientSession::follow_acl() {
-  acl_generation_ = context_.acl.generation();
-  const Acl::User now = context_.acl.find(user_->name());
-  if (authenticated_ && (!now || !now->enabled())) return false;
-  if (now) user_ = now;
-  // Nobody has to log in any more.
-  if (!authenticated_ && context_.acl.is_open()) authenticated_ = true;
-  return true;
+void ClientSession::set_protocol(Protocol protocol) {
+  protocol_ = protocol;
+  record_.protocol.set(static_cast<uint64_t>(protocol));
 }
 
-bool ClientSession::may_run(Call& call, const Command& command) {
-  if (!user_->may_run(command)) {
-    log_refusal("command", command.name);
-    refuse(
-        call, &command,
-        fmt::format("NOPERM this user has no permissions to run the '{}' command", command.name));
-    return false;
-  }
-  if (user_->may_use_all()) return true;
-  for (const std::string_view dispenser : names_in(command, call.words)) {
-    if (user_->may_use(dispenser, command.keys.use)) continue;
-    log_refusal("key", dispenser);
-    refuse(call, &command,
-           "NOPERM this user has no permissions to access one of the keys used as arguments");
-    return false;
-  }
-  return true;
-}
-
-void ClientSession::log_refusal(std::string_view reason, std::string_view object,
-                                std::string_view user) {
-  context_.acl.log({.reason = std::string(reason),
-                    .context = in_transaction_ ? "multi" : "toplevel",
-                    .object = std::string(object),
-                    .user = user.empty() ? user_->name() : std::string(user),
-                    .client = description(),
-                    .at_ns = context_.clock.monotonic_ns()});
-}
-
-bool ClientSession::log_in(std::string_view user, std::string_view password) {
-  if (Acl::User found = context_.acl.authenticate(user, password)) {
-    user_ = std::move(found);
-    acl_generation_ = context_.acl.generation();
-    authenticated_ = true;
-    failed_logins_ = 0;
-    return true;
-  }
-  log_refusal("auth", "AUTH", printable(user));
-  log_warn("client {} failed to log in as '{}'", id_, printable(user));
-  ++failed_logins_;
-  return false;
-}
-
-// In Redis's fields and order, since clients parse them; those of buffers and subscriptions are 0
-// here.
 std::string ClientSession::description() const {
-  const uint64_t age_s = (context_.clock.monotonic_ns() - connected_ns_) / 1'000'000'000;
-  return fmt::format(
-      "id={} addr={} laddr={} fd={} name={} age={} idle=0 flags=N db=0 sub=0 psub=0 ssub=0 "
-      "multi={} "
-      "qbuf=0 qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 "
-      "events=r "
-      "cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}",
-      id_, socket_address(fd_, ::getpeername), socket_address(fd_, ::getsockname), fd_, name, age_s,
-      in_transaction_ ? static_cast<int64_t>(queued_.size()) : -1, queued_bytes_,
-      last_command_ == nullptr ? "NULL" : last_command_->name, user_->name(),
-      static_cast<int>(protocol), library_name, library_version);
+  return describe(record_, context_.clock.monotonic_ns());
+}
+
+void ClientSession::monitor() {
+  if (std::exchange(listens_, true)) return;
+  record_.monitors.set(1);
+  context_.monitors.join(mailbox_);
+}
+
+void ClientSession::stop_monitoring() {
+  if (!std::exchange(listens_, false)) return;
+  record_.monitors.set(0);
+  context_.monitors.leave(mailbox_);
+}
+
+bool ClientSession::hear(Buffer& out, bool room) {
+  const auto lines = context_.monitors.take(mailbox_, room);
+  if (!lines) {
+    log_warn("client {} at {} monitors, but does not read: closed", id(), record_.address);
+    return false;
+  }
+  if (replies_ != Replies::kOff) out.append(*lines);
+  return true;
+}
+
+void ClientSession::tell_monitors(const Command& command, std::span<const std::string_view> words) {
+  // As in Redis, what is for operators is not shown: it may hold secrets.
+  if ((command.flags & kAdmin) != 0) return;
+  const int64_t now_us = context_.clock.unix_us();
+  std::string line =
+      fmt::format("+{}.{:06} [0 {}]", now_us / 1'000'000, now_us % 1'000'000,
+                  record_.is_unix ? "unix:" + record_.address.substr(0, record_.address.rfind(':'))
+                                  : record_.address);
+  for (const std::string_view word : without_secrets(command, words)) line += " " + escaped(word);
+  context_.monitors.tell(line += "\r\n");
+  context_.news.fetch_add(1);
 }
 
 void ClientSession::refuse(Call& call, const Command* command, std::string_view error) {
@@ -235,61 +227,18 @@ void ClientSession::refuse(Call& call, const Command* command, std::string_view 
   transaction_failed_ = in_transaction_;
 }
 
-Next ClientSession::queue(Call& call, const Command& command) {
-  size_t bytes = 0;
-  for (const std::string_view word : call.words) bytes += word.size() + sizeof(std::string);
-  if (queued_bytes_ + bytes > kQueuedBytes) {
-    refuse(call, &command, "ERR the transaction is too large: at most 4 MiB can be queued");
-    return Next::kContinue;
-  }
-  queued_bytes_ += bytes;
-  queued_.push_back({&command, {call.words.begin(), call.words.end()}});
-  call.reply.simple("QUEUED");
-  return Next::kContinue;
-}
-
 void ClientSession::reset() {
   discard_transaction();
-  name.clear();
-  protocol = Protocol::kResp2;
-  user_ = context_.acl.find("default");
+  stop_monitoring();
+  replies_ = Replies::kOn;
+  context_.clients.set(record_.name, "");
+  set_protocol(Protocol::kResp2);
+  set_user(context_.acl.find("default"));
   authenticated_ = context_.acl.is_open();
 }
 
-void ClientSession::discard_transaction() {
-  in_transaction_ = transaction_failed_ = false;
-  queued_.clear();
-  executed_ = queued_bytes_ = 0;
-}
-
-Next ClientSession::execute_transaction(Call& call) {
-  if (transaction_failed_) {
-    discard_transaction();
-    call.reply.error("EXECABORT Transaction discarded because of previous errors.");
-    return Next::kContinue;
-  }
-  const size_t reply_begin = call.sink.bytes().size();
-  if (executed_ == 0) call.reply.array(queued_.size());
-  for (; executed_ < queued_.size(); ++executed_) {
-    if (call.sink.bytes().size() > kLargestReplyBytes) {
-      call.reply.error("ERR not run: the replies of this transaction are too large");
-      continue;
-    }
-    const auto& [command, text] = queued_[executed_];
-    const std::vector<std::string_view> words(text.begin(), text.end());
-    Call inner{*this, words, call.sink, ReplyWriter(call.sink.bytes(), protocol)};
-    // What has been run stays run; EXEC is tried again from here.
-    if (run(*command, inner) == Next::kRetry) {
-      if (executed_ == 0) call.sink.bytes().truncate(reply_begin);
-      return Next::kRetry;
-    }
-  }
-  discard_transaction();
-  return Next::kContinue;
-}
-
 std::unique_ptr<Session> ClientSessions::open(unsigned loop, int fd, Buffer& refusal) {
-  if (context_.protected_mode.load() && context_.acl.is_open() && !is_local(fd)) {
+  if (context_.protected_mode.load() && context_.acl.is_open() && !peer_of(fd).is_local) {
     ReplyWriter(refusal, Protocol::kResp2).error(kProtectedMode);
     return nullptr;
   }

@@ -1,4 +1,4 @@
-// What a client says about its connection, and transactions.
+// What a client says about its own connection, and transactions.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,18 +14,9 @@ constexpr std::string_view kRedisVersion = "7.0.15";
 constexpr std::string_view kWrongPassword =
     "WRONGPASS invalid username-password pair or user is disabled.";
 
-// Names and library names: what CLIENT LIST can show on one line.
-bool is_plain_name(std::string_view name) {
-  return std::ranges::all_of(name, [](char c) { return c > ' ' && c < 0x7f; });
-}
-
 Next wrong_password(Call& call) {
   call.reply.error(kWrongPassword);
   return call.client.guesses() ? Next::kClose : Next::kContinue;
-}
-
-Next name_fault(Call& call) {
-  return error(call, "ERR Client names cannot contain spaces, newlines or special characters.");
 }
 
 }  // namespace
@@ -38,57 +29,6 @@ Next error(Call& call, std::string_view text) {
 Next ok(Call& call) {
   call.reply.simple("OK");
   return Next::kContinue;
-}
-
-Next client_getname(Call& call) {
-  if (call.client.name.empty())
-    call.reply.null();
-  else
-    call.reply.bulk(call.client.name);
-  return Next::kContinue;
-}
-
-Next client_id(Call& call) {
-  call.reply.integer(static_cast<int64_t>(call.client.id()));
-  return Next::kContinue;
-}
-
-Next client_info(Call& call) {
-  call.reply.verbatim(call.client.description() + "\n");
-  return Next::kContinue;
-}
-
-Next client_setinfo(Call& call) {
-  const std::string_view attribute = call.words[2];
-  const std::string_view value = call.words[3];
-  if (!is_plain_name(value))
-    return error(call, fmt::format("ERR {} cannot contain spaces, newlines or special characters.",
-                                   printable(attribute)));
-  if (equals_ignoring_case(attribute, "lib-name")) {
-    call.client.library_name = value;
-  } else if (equals_ignoring_case(attribute, "lib-ver")) {
-    call.client.library_version = value;
-  } else {
-    return error(call, fmt::format("ERR Unrecognized option '{}'", printable(attribute)));
-  }
-  return ok(call);
-}
-
-Next client_setname(Call& call) {
-  if (!is_plain_name(call.words[2])) return name_fault(call);
-  call.client.name = call.words[2];
-  return ok(call);
-}
-
-// NO-EVICT and NO-TOUCH: there is nothing to switch.
-Next client_switch(Call& call) {
-  const std::string_view wanted = call.words[2];
-  const bool known = equals_ignoring_case(wanted, "on") || equals_ignoring_case(wanted, "off");
-  return known ? ok(call) : error(call, "ERR syntax error");
-}
-
-Next client_tracking(Call& call) {
-  return error(call, "ERR client-side caching is not available: every GET issues a new number");
 }
 
 Next ping(Call& call) {
@@ -123,13 +63,14 @@ Next auth(Call& call) {
     return error(call,
                  "ERR AUTH <password> called without any password configured for the default user. "
                  "Are you sure your configuration is correct?");
+  if (!call.client.may_log_in()) return Next::kRetry;
   const std::string_view user = named ? call.words[1] : "default";
   return call.client.log_in(user, call.words.back()) ? ok(call) : wrong_password(call);
 }
 
 Next hello(Call& call) {
   auto words = call.words.subspan(1);
-  Protocol protocol = call.client.protocol;
+  Protocol protocol = call.client.protocol();
   if (!words.empty()) {
     const auto version = parse_signed(words[0]);
     if (!version) return error(call, "ERR Protocol version is not an integer or out of range");
@@ -141,12 +82,13 @@ Next hello(Call& call) {
   bool named = false;
   while (!words.empty()) {
     if (equals_ignoring_case(words[0], "auth") && words.size() >= 3) {
+      if (!call.client.may_log_in()) return Next::kRetry;
       if (!call.client.log_in(words[1], words[2])) return wrong_password(call);
       words = words.subspan(3);
     } else if (equals_ignoring_case(words[0], "setname") && words.size() >= 2) {
       name = words[1];
       named = true;
-      if (!is_plain_name(name)) return name_fault(call);
+      if (!is_plain_name(name)) return error(call, kNameFault);
       words = words.subspan(2);
     } else {
       return error(call, fmt::format("ERR Syntax error in HELLO option '{}'", printable(words[0])));
@@ -158,8 +100,8 @@ Next hello(Call& call) {
         "NOAUTH HELLO must be called with the client already authenticated, otherwise the "
         "HELLO AUTH <user> <pass> option can be used to authenticate the client and select "
         "the RESP protocol version at the same time");
-  if (named) call.client.name = name;
-  call.client.protocol = protocol;
+  if (named) call.client.context().clients.set(call.client.record().name, name);
+  call.client.set_protocol(protocol);
   ReplyWriter reply(call.sink.bytes(), protocol);
   reply.map(7);
   reply.bulk("server");
@@ -210,7 +152,7 @@ Next unwatch(Call& call) {
 
 Next reset(Call& call) {
   call.client.reset();
-  ReplyWriter(call.sink.bytes(), call.client.protocol).simple("RESET");
+  ReplyWriter(call.sink.bytes(), call.client.protocol()).simple("RESET");
   return Next::kContinue;
 }
 

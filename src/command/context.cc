@@ -67,6 +67,12 @@ void CommandContext::set_tls(const TlsSettings& settings) {
   tls_settings.key_file_pass.clear();
 }
 
+void CommandContext::end_waits() {
+  stopping.store(true);
+  pause.end_for_good();
+  news.fetch_add(1);
+}
+
 std::optional<std::string> CommandContext::load_acl() {
   const Fd fd(::open(facts.acl_file.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) return reason("cannot read", facts.acl_file);

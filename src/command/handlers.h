@@ -43,13 +43,6 @@ Next type(Call& call);
 
 // connection_commands.cc
 Next auth(Call& call);
-Next client_getname(Call& call);
-Next client_id(Call& call);
-Next client_info(Call& call);
-Next client_setinfo(Call& call);
-Next client_setname(Call& call);
-Next client_switch(Call& call);
-Next client_tracking(Call& call);
 Next discard(Call& call);
 Next echo(Call& call);
 Next exec(Call& call);
@@ -61,6 +54,29 @@ Next reset(Call& call);
 Next select(Call& call);
 Next unwatch(Call& call);
 Next watch(Call& call);
+
+// client_commands.cc
+// Names and library names: what CLIENT LIST can show on one line.
+bool is_plain_name(std::string_view name);
+inline constexpr std::string_view kNameFault =
+    "ERR Client names cannot contain spaces, newlines or special characters.";
+Next client_getname(Call& call);
+Next client_getredir(Call& call);
+Next client_id(Call& call);
+Next client_info(Call& call);
+Next client_kill(Call& call);
+Next client_list(Call& call);
+Next client_no_evict(Call& call);
+Next client_no_touch(Call& call);
+Next client_pause(Call& call);
+Next client_reply(Call& call);
+Next client_setinfo(Call& call);
+Next client_setname(Call& call);
+Next client_tracking(Call& call);
+Next client_trackinginfo(Call& call);
+Next client_unblock(Call& call);
+Next client_unpause(Call& call);
+Next monitor(Call& call);
 
 // acl_commands.cc
 Next acl_cat(Call& call);

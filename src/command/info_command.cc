@@ -35,14 +35,15 @@ namespace handlers {
 namespace {
 
 struct Totals {
-  uint64_t connections = 0, accepted = 0, requests = 0, input_bytes = 0, output_bytes = 0;
-  uint64_t buffer_bytes = 0, evicted = 0, rejected = 0;
+  uint64_t connections = 0, waiting = 0, accepted = 0, requests = 0, input_bytes = 0,
+           output_bytes = 0, buffer_bytes = 0, evicted = 0, rejected = 0;
 };
 
 Totals totals_of(const CommandContext& context) {
   Totals sum;
   for (const auto& loop : context.loops) {
     sum.connections += loop.stats->connections.read();
+    sum.waiting += loop.stats->waiting.read();
     sum.accepted += loop.stats->accepted.read();
     sum.requests += loop.stats->requests.read();
     sum.input_bytes += loop.stats->input_bytes.read();
@@ -80,10 +81,11 @@ std::string server_section(const CommandContext& context) {
 }
 
 std::string clients_section(const CommandContext& context) {
+  const Totals sum = totals_of(context);
   return fmt::format(
-      "connected_clients:{}\r\nmaxclients:{}\r\nblocked_clients:0\r\n"
+      "connected_clients:{}\r\nmaxclients:{}\r\nblocked_clients:{}\r\n"
       "tracking_clients:0\r\n",
-      totals_of(context).connections, context.limits.max_clients.load());
+      sum.connections, context.limits.max_clients.load(), sum.waiting);
 }
 
 std::string memory_section(const CommandContext& context) {

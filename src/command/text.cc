@@ -1,5 +1,7 @@
 #include "text.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -110,6 +112,26 @@ std::string printable(std::string_view text, size_t longest) {
   std::ranges::replace_if(
       result, [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
   return result;
+}
+
+std::string escaped(std::string_view word) {
+  constexpr std::string_view kNamed = "\n\r\t\a\b";
+  constexpr std::string_view kNames = "nrtab";
+  std::string text = "\"";
+  for (const char c : word) {
+    if (c == '"' || c == '\\') {
+      text += '\\';
+      text += c;
+    } else if (const size_t named = kNamed.find(c); named != std::string_view::npos) {
+      text += '\\';
+      text += kNames[named];
+    } else if (c >= ' ' && c <= '~') {
+      text += c;
+    } else {
+      text += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    }
+  }
+  return text += '"';
 }
 
 }  // namespace number_dispenser

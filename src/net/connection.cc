@@ -132,6 +132,7 @@ size_t Connection::process(std::string_view input) {
     const Next next = session_->handle(request, *this);
     if (next == Next::kRetry) {
       stalled_ = true;
+      loop_.retry_at(session_->retry_ns());
       break;
     }
     done += decoder_.consumed();
@@ -171,6 +172,7 @@ void Connection::on_send(const Completion& completion) {
 
 void Connection::advance() {
   if (!aborted_) {
+    if (session_ && session_->listens()) hear();
     release();
     start_send();
     resume_input();
@@ -188,7 +190,25 @@ void Connection::advance() {
       abort();
     }
   }
+  if (session_) show();
   finish_if_idle();
+}
+
+void Connection::hear() {
+  if (!std::exchange(listening, true)) loop_.listen(*this);
+  if (!closing_ && !session_->hear(out_, !output_is_full())) abort();
+}
+
+void Connection::show() {
+  ConnectionGauges& shown = session_->gauges;
+  shown.active_ns.set(active_ns_);
+  shown.input_bytes.set(in_.size());
+  shown.input_room.set(in_.capacity());
+  shown.output_bytes.set(output_bytes());
+  shown.output_room.set(out_.capacity() + sending_.capacity());
+  shown.held.set(held_.size());
+  shown.waits.set(waits() ? 1 : 0);
+  shown.sends.set(send_in_flight_ ? 1 : 0);
 }
 
 // The gate: a held reply is let go where its bound has passed its ordinal. Every hold is looked at,
@@ -273,6 +293,8 @@ void Connection::abort() {
 void Connection::finish_if_idle() {
   if (!aborted_ || receiving_ || send_in_flight_ || closed_) return;
   closed_ = true;
+  // The session goes first: until then others may name its descriptor.
+  session_.reset();
   loop_.ring().close(fd_);
 }
 

@@ -62,6 +62,7 @@ class Connection final : private ReplySink {
   // The loop's bookkeeping.
   bool touched = false;
   bool waiting = false;
+  bool listening = false;
   bool buried = false;
   size_t index = 0;
 
@@ -93,6 +94,8 @@ class Connection final : private ReplySink {
   void take_ready();
   void start_send();
   void resume_input();
+  void hear();
+  void show();
   void arm_receive();
   void end_if_done();
   void finish_if_idle();

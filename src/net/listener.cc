@@ -18,6 +18,7 @@
 #include <limits>
 #include <string_view>
 
+#include "number_dispenser/base/check.h"
 #include "number_dispenser/base/log.h"
 
 namespace number_dispenser {
@@ -211,7 +212,9 @@ Result<std::vector<ListenSocket>> listen_on(const ListenAddress& address,
 }
 
 Listener::Listener(ListenSocket socket, const std::vector<Loop*>& loops, const TlsContext* tls)
-    : socket_(std::move(socket)), loops_(loops), tls_(socket_.tls ? tls : nullptr) {}
+    : socket_(std::move(socket)), loops_(loops), tls_(socket_.tls ? tls : nullptr) {
+  ND_CHECK(!socket_.tls || tls_ != nullptr, "a TLS socket would be served in the clear");
+}
 
 Listener::~Listener() {
   if (!socket_.path.empty()) ::unlink(socket_.path.c_str());

@@ -32,7 +32,7 @@ Loop::Loop(unsigned number, Ring& ring, Registry& registry, Registry::View& view
 Loop::~Loop() = default;
 
 void Loop::run_tick(uint64_t longest_wait_ns) {
-  uint64_t wake_ns = std::min(now_ns_ + longest_wait_ns, tend_ns_);
+  uint64_t wake_ns = std::min({now_ns_ + longest_wait_ns, tend_ns_, retry_ns_});
   if (is_keeper()) wake_ns = std::min(wake_ns, keeper_.deadline_ns());
   // Reap completions: requests are decoded and run, their replies wait in their connections.
   ring_.run_once(wake_ns > now_ns_ ? wake_ns - now_ns_ : 0);
@@ -46,12 +46,17 @@ void Loop::run_tick(uint64_t longest_wait_ns) {
   if (is_keeper()) keeper_.tick();
   share_memory();
   // Release the replies that are covered now, and start their sends.
-  recheck_waiting(adopted);
+  const bool due = now_ns_ >= retry_ns_;
+  if (due) retry_ns_ = UINT64_MAX;
+  recheck_waiting(adopted || due);
   advance_touched();
+  // Requests that had to wait were run only now.
+  if (is_keeper() && keeper_.wants_tick()) ring_.wake(ring_);
   const bool settled = registry_.announce(view_);
   if (settled && !waiting_.empty()) ring_.wake(ring_);
   tell_others(settled);
   bury();
+  stats_.waiting.set(waiting_.size());
   if (now_ns_ >= tend_ns_) tend();
   if (output_share_bytes_ == 0) ring_.wake(ring_);
 }
@@ -61,12 +66,21 @@ void Loop::touch(Connection& connection) {
   touched_.push_back(&connection);
 }
 
+void Loop::listen(Connection& connection) {
+  listeners_.push_back(&connection);
+  // What it is to hear may have been said just before this flag.
+  has_waiting_.store(true);
+  touch(connection);
+}
+
 void Loop::recheck_waiting(bool all) {
   // Announced before looking at the bounds, so that whoever moves one after that wakes this loop.
-  has_waiting_.store(!waiting_.empty());
-  const uint64_t progress = keeper_.progress() + registry_.settled().load();
+  has_waiting_.store(!waiting_.empty() || !listeners_.empty());
+  news_heard_ = sessions_.news();
+  const uint64_t progress = keeper_.progress() + registry_.settled().load() + news_heard_;
   if (progress == progress_seen_ && !all) return;
   progress_seen_ = progress;
+  for (Connection* connection : listeners_) touch(*connection);
   for (Connection* connection : std::exchange(waiting_, {})) {
     connection->waiting = false;
     touch(*connection);
@@ -99,11 +113,15 @@ void Loop::tell_others(bool settled) {
   // for as long as a flush takes.
   const uint64_t progress = keeper_.progress();
   const bool moved = is_keeper() && std::exchange(progress_told_, progress) != progress;
+  const uint64_t news = sessions_.news();
+  const bool spoken = std::exchange(news_told_, news) != news;
+  // Said after this tick's look at those who listen.
+  if (news != news_heard_ && has_waiting_.load()) wake(*this);
   for (Loop* other : loops_) {
     if (other == this) continue;
     const bool for_keeper =
         other->is_keeper() && registry_.has_work() && !other->work_announced_.exchange(true);
-    const bool progressed = (settled || moved) && other->has_waiting_.load();
+    const bool progressed = (settled || moved || spoken) && other->has_waiting_.load();
     if (defined || for_keeper || progressed) wake(*other);
   }
 }
@@ -147,7 +165,8 @@ void Loop::take_inbox() {
 // Frees connections at the end of the tick, when no list points at them.
 void Loop::bury() {
   if (finished_.empty()) return;
-  std::erase_if(waiting_, [](const Connection* connection) { return connection->buried; });
+  for (auto* list : {&waiting_, &listeners_})
+    std::erase_if(*list, [](const Connection* connection) { return connection->buried; });
   for (Connection* connection : finished_) {
     const size_t index = connection->index;
     connections_.back()->index = index;

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstring>
 
 #include "memory_limit.h"
@@ -108,12 +109,13 @@ Result<void> Server::check(const Config& config) {
 Server::Server(const Config& config, std::function<Result<Config>()> reread)
     : live_(config.run_dir), reread_(std::move(reread)) {}
 
-Server::~Server() = default;
+Server::~Server() {
+  // With the sessions, which leave the context.
+  for (const auto& parts : parts_) parts->loop.reset();
+}
 
 // What may also change while the server runs. All of it or nothing.
 Result<void> Server::apply(const Config& config) {
-  auto tls = make_tls(config);
-  if (!tls) return std::unexpected(tls.error());
   if (!config.acl_file.empty())
     if (const auto fault = context_->load_acl()) return fail(ExitStatus::kConfiguration, *fault);
   // As in Redis, a password in the configuration is the default user's, whatever the file says.
@@ -122,8 +124,6 @@ Result<void> Server::apply(const Config& config) {
   if (changed || (!config.acl_file.empty() && !config.requirepass.empty()))
     context_->acl.set_default_password(config.requirepass);
   context_->protected_mode.store(config.protected_mode);
-  // The addresses stay as they are, so TLS neither comes nor goes.
-  if (tls_ && *tls) tls_ = std::move(*tls);
   context_->set_tls(config.tls);
   if (!applied_clients_ || *applied_clients_ != config.clients) limit_clients(config.clients);
   set_log_level(config.log_level);
@@ -242,8 +242,10 @@ void Server::make_loops() {
 Result<void> Server::run() {
   if (auto enabled = parts_.front()->ring->enable(); !enabled) return enabled;
   others_running_.store(parts_.size() - 1);
+  std::latch enabled(static_cast<std::ptrdiff_t>(parts_.size() - 1));
   for (size_t at = 1; at < parts_.size(); ++at)
-    threads_.emplace_back([this, at] { run_other_loop(*parts_[at]); });
+    threads_.emplace_back([this, at, &enabled] { run_other_loop(*parts_[at], enabled); });
+  enabled.wait();  // a ring that is not enabled yet cannot be woken
   run_first_loop();
   for (std::thread& thread : threads_) thread.join();
 
@@ -289,8 +291,9 @@ void Server::run_first_loop() {
   while (!keeper_->failed() && !keeper_->idle()) parts.loop->run_tick(kDrainTickNs);
 }
 
-void Server::run_other_loop(LoopParts& parts) {
+void Server::run_other_loop(LoopParts& parts, std::latch& all_enabled) {
   const auto enabled = parts.ring->enable();
+  all_enabled.count_down();
   if (!enabled) {
     // Without it definitions would never settle.
     log_error("a loop cannot run, so the server stops: {}", enabled.error().message);
@@ -328,6 +331,7 @@ void Server::tell_of_failure(Loop& loop) {
 
 void Server::change_phase(Phase phase) {
   phase_.store(phase);
+  context_->end_waits();
   for (Loop* loop : loops_) loop->ring().wake(loops_.front()->ring());
 }
 
@@ -346,7 +350,10 @@ void Server::on_signal(const Completion& completion) {
 void Server::reload() {
   manager_.reloading(clock_.monotonic_ns());
   const auto config = reread_();
-  const Result<void> applied = config ? apply(*config) : std::unexpected(config.error());
+  auto tls = config ? make_tls(*config) : std::unexpected(config.error());
+  const Result<void> applied = tls ? apply(*config) : std::unexpected(tls.error());
+  // The addresses stay as they are, so TLS neither comes nor goes.
+  if (applied && tls_ && *tls) tls_ = std::move(*tls);
   if (applied)
     log_info(
         "configuration read again: log level, users, password, protected mode, TLS and clients' "

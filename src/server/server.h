@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <functional>
+#include <latch>
 #include <memory>
 #include <optional>
 #include <string>
@@ -61,7 +62,7 @@ class Server {
   void limit_clients(const ClientConfig& config);
 
   void run_first_loop();
-  void run_other_loop(LoopParts& parts);
+  void run_other_loop(LoopParts& parts, std::latch& all_enabled);
   void finish(LoopParts& parts);
   void tell_of_failure(Loop& loop);
   void change_phase(Phase phase);

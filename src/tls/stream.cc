@@ -162,8 +162,7 @@ TlsStream::Outcome TlsStream::decrypt(Buffer& plain) {
 }
 
 bool TlsStream::encrypt(std::string_view plain) {
-  ND_CHECK(established_ && !ended_, "TLS is not open");
-  if (plain.empty()) return true;
+  if (!established_ || ended_) return false;
   size_t wrote = 0;
   ::ERR_clear_error();
   if (::SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &wrote) == 1) return true;

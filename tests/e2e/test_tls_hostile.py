@@ -132,6 +132,7 @@ def test_stalled_handshakes_cost_little_and_end(serve):
         assert client.command("PING") == Status(b"PONG")
 
 
+@pytest.mark.skipif(places.memory_factor() > 1, reason="a sanitizer keeps what was freed")
 def test_idle_connections_cost_little(serve):
     tls = serve()
     with tls.connect() as first:
@@ -141,7 +142,7 @@ def test_idle_connections_cost_little(serve):
     for client in idle:
         assert client.command("ECHO", "e" * 50_000) == b"e" * 50_000
     # The buffers go back within two seconds.
-    limit_kib = 300 * 32 * places.memory_factor()
+    limit_kib = 300 * 32
     wait_for(lambda: tls.server.memory_kib() - before < limit_kib, "the memory to be given back")
     for client in idle:
         client.close()

@@ -5,15 +5,16 @@ MISSING = "nosuchname"
 
 # One word too few and one too many for every command: the arity column of the table.
 COMMANDS = """auth bgsave client command config dbsize del discard echo exec exists get hello hexists hget
-hgetall hkeys hlen hmget hset hvals incr incrby info keys lastsave lolwut memory mget multi object ping quit
+hgetall hkeys hlen hmget hset hvals incr incrby info keys lastsave lolwut memory mget monitor multi object ping quit
 randomkey reset role save scan select shutdown time type unlink unwatch watch""".split()
-SUBCOMMANDS = """client|caching client|getname client|help client|id client|info client|no-evict client|setname
-client|tracking command|count command|getkeys command|help config|get config|help config|resetstat config|set
+SUBCOMMANDS = """client|caching client|getname client|getredir client|help client|id client|info client|kill
+client|list client|no-evict client|pause client|reply client|setname client|tracking client|trackinginfo client|unblock
+client|unpause command|count command|getkeys command|help config|get config|help config|resetstat config|set
 memory|help memory|usage object|encoding object|help object|idletime object|refcount""".split()
 # With these numbers of words they do something that differs by nature (it says so elsewhere).
 EFFECTS = {("bgsave", 0), ("bgsave", 1), ("save", 0), ("shutdown", 0), ("command", 0), ("info", 0), ("info", 1),
            ("hello", 0), ("lolwut", 0), ("lolwut", 1), ("time", 0), ("lastsave", 0), ("client|info", 0),
-           ("client|id", 0), ("command|count", 0), ("randomkey", 0), ("client|help", 0), ("command|help", 0),
+           ("client|list", 0), ("monitor", 0), ("client|id", 0), ("command|count", 0), ("randomkey", 0), ("client|help", 0), ("command|help", 0),
            ("config|help", 0), ("memory|help", 0), ("object|help", 0), ("info", 2), ("info", 3), ("info", 4),
            ("watch", 1), ("watch", 2), ("watch", 3), ("watch", 4), ("memory|usage", 2), ("shutdown", 1),
            ("client|tracking", 1), ("client|tracking", 2), ("client|tracking", 3), ("client|tracking", 4),
@@ -96,6 +97,74 @@ CONVERSATIONS = [
     [["client", "no-evict", "off"]],
     [["client", "no-evict", "maybe"]],
     [["hello", "3"], ["client", "getname"]][1:],
+    # Other connections. What names none, or fails, is the same whoever else is connected.
+    [["client", "list", "type", "foo"]],
+    [["client", "list", "type", "master"]],
+    [["client", "list", "type", "REPLICA"]],
+    [["client", "list", "type", "slave"]],
+    [["client", "list", "TYPE", "pubsub"]],
+    [["client", "list", "type"]],
+    [["client", "list", "type", "normal", "id"]],
+    [["client", "list", "id"]],
+    [["client", "list", "id", "0"]],
+    [["client", "list", "ID", "999999", "-1", "888888"]],
+    [["client", "list", "id", "abc"]],
+    [["client", "list", "id", ""]],
+    [["hello", "3"], ["client", "list", "type", "master"]][1:],
+    [["client", "kill", "1.2.3.4:5"]],
+    [["client", "kill", ""]],
+    [["client", "kill", "skipme"]],
+    [["client", "kill", "id", "0"]],
+    [["client", "kill", "id", "-1"]],
+    [["client", "kill", "id", "abc"]],
+    [["client", "kill", "id", "99999999999999999999"]],
+    [["client", "kill", "id", "9999999"]],
+    [["client", "kill", "id", "9999999", "id", "8888888"]],
+    [["client", "kill", "addr", "1.2.3.4:5"]],
+    [["client", "kill", "laddr", "1.2.3.4:5", "skipme", "no"]],
+    [["client", "kill", "addr", "x", "laddr"]],
+    [["client", "kill", "type", "foo"]],
+    [["client", "kill", "type", "master"]],
+    [["client", "kill", "type", "replica", "skipme", "no"]],
+    [["client", "kill", "type", "pubsub", "user", "default"]],
+    [["client", "kill", "user", "nosuch"]],
+    [["client", "kill", "user", "default", "skipme"]],
+    [["client", "kill", "skipme", "maybe"]],
+    [["client", "kill", "foo", "bar"]],
+    [["client", "pause", "abc"]],
+    [["client", "pause", ""]],
+    [["client", "pause", "-1"]],
+    [["client", "pause", "1.5"]],
+    [["client", "pause", "99999999999999999999"]],
+    [["client", "pause", "0"]],
+    [["client", "pause", "0", "write"]],
+    [["client", "pause", "0", "ALL"]],
+    [["client", "pause", "0", "foo"]],
+    [["client", "pause", "abc", "foo"]],
+    [["client", "pause", "0", "write", "foo"]],
+    [["client", "unpause"]],
+    [["client", "unblock", "0"]],
+    [["client", "unblock", "9999999", "timeout"]],
+    [["client", "unblock", "9999999", "ERROR"]],
+    [["client", "unblock", "9999999", "foo"]],
+    [["client", "unblock", "abc"]],
+    [["client", "unblock", "abc", "foo"]],
+    [["client", "unblock", "1", "error", "foo"]],
+    [["client", "getredir"]],
+    [["client", "trackinginfo"]],
+    [["client", "reply", "foo"]],
+    [["client", "reply", "on"]],
+    [["client", "reply", "off"], ["ping"], ["foo"], ["get"], ["client", "reply", "skip"], ["ping"], ["ping"],
+     ["client", "reply", "on"], ["ping"]],
+    [["client", "reply", "skip"], ["ping"], ["ping"]],
+    [["client", "reply", "SKIP"], ["client", "reply", "skip"], ["ping"], ["ping"]],
+    [["client", "reply", "skip"], ["client", "reply", "on"], ["ping"]],
+    [["client", "reply", "skip"], ["client", "reply", "off"], ["ping"], ["reset"], ["ping"]],
+    [["client", "reply", "skip"], ["foo"], ["foo"]],
+    [["client", "reply", "off"], ["quit"]],
+    [["multi"], ["client", "kill", "id", "0"], ["client", "unblock", "1"], ["client", "getredir"], ["exec"]],
+    [["multi"], ["monitor"], ["exec"]],
+    [["multi"], ["client", "reply", "skip"], ["discard"], ["ping"]],
     # Transactions.
     [["multi"]],
     [["multi"], ["multi"]],
@@ -237,6 +306,10 @@ LOCKED = [
     [["auth", "default", "wrong"]],
     [["auth", "nobody", "secret"]],
     [["auth", "secret"], ["ping"]],
+    [["monitor"]],
+    [["client", "list"]],
+    [["client", "kill", "1.2.3.4:5"]],
+    [["client", "reply", "off"]],
     [["auth", "default", "secret"], ["ping"]],
     [["multi"]],
     [["quit"]],
@@ -250,6 +323,23 @@ LOCKED = [
     [raw("*10\r\n$4\r\nping\r\n")],
     [raw("*2\r\n$4\r\nAUTH\r\n$16385\r\n")],
     [raw("PING\r\n")],
+]
+
+# On one connection, while another monitors: what is shown of them.
+MONITORED = [
+    ["ping"], ["PING", "a b\"\\\n\r\t\a\b\x00\x7f\xff"], ["foo", "bar"], ["get"], ["exists", MISSING],
+    ["config", "get", "port"], ["config", "set", "requirepass", ""], ["auth", "x"], ["auth", "default", "x"],
+    ["auth", "nobody", "x"], ["hello", "2", "auth", "default", "x", "setname", "me"], ["hello", "2", "setname", "auth"],
+    ["acl", "setuser", "bob", ">x"], ["acl", "whoami"], ["client", "list"], ["client", "id"], ["client", "reply", "skip"],
+    ["ping"], ["client", "pause", "0"], ["client", "unblock", "1"], ["client", "no-evict", "off"], ["multi"], ["ping"],
+    ["exists", MISSING], ["auth", "default", "x"], ["monitor"], ["exec"], ["multi"], ["ping"], ["discard"], ["watch"],
+    ["save"], ["shutdown", "foo"], ["select", "0"], ["select", "x"], ["reset"], ["quit"],
+]
+# By the monitor itself.
+BY_A_MONITOR = [
+    ["monitor"], ["ping"], ["exists", MISSING], ["dbsize"], ["hset", "a", "type", "3"], ["foo"], ["multi"], ["dbsize"],
+    ["exec"], ["client", "reply", "off"], ["ping"], ["client", "reply", "on"], ["reset"], ["dbsize"], ["monitor"],
+    ["quit"],
 ]
 
 

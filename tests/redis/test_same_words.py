@@ -20,6 +20,7 @@ REPLY_TIMEOUT_S = 0.25
 DIFFERENCES = [
     (r"^hset( nosuchname){4}$", "SPEC: an odd count is an error that names the field and the accepted ones"),
     (r"^command list filterby pattern hget", "ours are sorted"),
+    (r"^client reply off ; quit", "QUIT closes, even where its reply is switched off"),
     (r"^b'\*1048577", "our limit of arguments is 1024 * 1024, refused when announced"),
 ]
 
@@ -129,3 +130,23 @@ def test_replies_are_those_of_redis(ports):
         found = pool.map(lambda talk: compare((redis_port, our_port), talk), conversations)
         different = [text for text in found if text]
     assert not different, f"{len(different)} of {len(conversations)}:\n" + "\n".join(different)
+
+
+def monitored(port, requests):
+    """What MONITOR shows of the requests, without times and addresses, and what the monitor itself is told."""
+    with socket.create_connection(("127.0.0.1", port), 5) as monitor:
+        monitor.sendall(encode(["monitor"]))
+        lines = read_all(monitor)
+        talk_to(port, requests)
+        lines += read_all(monitor)
+        for request in lists.BY_A_MONITOR:
+            monitor.sendall(encode(request))
+            lines += read_all(monitor)
+    return re.sub(rb"\d+\.\d{6} \[0 127\.0\.0\.1:\d+\]", b"T [0 A]", normalised([lines])[0])
+
+
+def test_monitors_see_what_those_of_redis_see(ports):
+    redis_port, our_port, locked = ports
+    if locked:
+        pytest.skip("MONITOR needs the password; what it hides is in the other half")
+    assert monitored(our_port, lists.MONITORED) == monitored(redis_port, lists.MONITORED)

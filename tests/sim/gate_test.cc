@@ -232,6 +232,66 @@ TEST_P(Gate, RequestsReadAfterAFailedFlushGetTheErrorToo) {
   EXPECT_TRUE(client->server_ended);
 }
 
+// Commands about other connections: they reach every loop, and without a timer where none is meant.
+
+TEST_P(Gate, APauseHoldsBackOnEveryLoopUntilItsTime) {
+  std::vector<SocketPtr> clients{connect(), connect(), connect()};
+  ask(clients[0], hset("a", "elegant_close"));
+  EXPECT_EQ(ask(clients[0], "CLIENT PAUSE 500 WRITE\r\n"), Replies{"OK"});
+  for (const SocketPtr& client : clients) {
+    EXPECT_EQ(ask(client, "GET a\r\n"), Replies{});
+  }
+  run(490);
+  for (const SocketPtr& client : clients) EXPECT_EQ(client->to_client, "");
+  run(11);
+  for (const SocketPtr& client : clients) EXPECT_EQ(replies(client).size(), 1u);
+}
+
+TEST_P(Gate, UnpauseWakesEveryLoopAtOnce) {
+  std::vector<SocketPtr> clients{connect(), connect(), connect()};
+  const SocketPtr boss = connect();
+  ask(boss, hset("a", "elegant_close"));
+  ask(boss, "CLIENT PAUSE 100000 WRITE\r\n");
+  for (const SocketPtr& client : clients) EXPECT_EQ(ask(client, "GET a\r\n"), Replies{});
+  EXPECT_EQ(ask(boss, "CLIENT UNPAUSE\r\n"), Replies{"OK"});
+  for (const SocketPtr& client : clients) EXPECT_EQ(replies(client).size(), 1u);
+}
+
+TEST_P(Gate, AClientKilledWhileItWaitsIsClosedAtOnceAndDrawsNothing) {
+  const SocketPtr boss = connect();
+  ask(boss, hset("a", "elegant_close"));
+  ask(boss, "CLIENT PAUSE 100000 WRITE\r\n");
+  const SocketPtr victim = connect();
+  const Replies id = ask(victim, "CLIENT ID\r\n");
+  EXPECT_EQ(ask(victim, "GET a\r\nGET a\r\n"), Replies{});
+  EXPECT_EQ(ask(boss, fmt::format("CLIENT KILL ID {}\r\n", id.at(0))), Replies{"1"});
+  EXPECT_TRUE(victim->closed);
+  ask(boss, "CLIENT UNPAUSE\r\n");
+  EXPECT_EQ(ask(boss, "GET a\r\n"), Replies{"0"});
+}
+
+TEST_P(Gate, AMonitorHearsEveryLoopAtOnce) {
+  const SocketPtr monitor = connect();
+  EXPECT_EQ(ask(monitor, "MONITOR\r\n"), Replies{"OK"});
+  for (int each = 0; each < 6; ++each) {
+    ask(connect(), fmt::format("ECHO {0}\r\nECHO {0}\r\n", each));
+    const Replies lines = replies(monitor);
+    ASSERT_EQ(lines.size(), 2u);
+    EXPECT_TRUE(lines[1].ends_with(fmt::format("[0 ?:0] \"ECHO\" \"{}\"", each))) << lines[1];
+  }
+}
+
+TEST_P(Gate, AStopAnswersWhatAPauseHeldBack) {
+  const SocketPtr client = connect();
+  ask(client, hset("a", "elegant_close"));
+  ask(client, "CLIENT PAUSE 100000\r\n");
+  EXPECT_EQ(ask(client, "GET a\r\n"), Replies{});
+  server_->stop();
+  run();
+  EXPECT_EQ(replies(client), Replies{"0"});
+  EXPECT_TRUE(client->server_ended);
+}
+
 INSTANTIATE_TEST_SUITE_P(Loops, Gate, testing::Values(1u, 2u, 3u), [](const auto& loops) {
   return std::to_string(loops.param) + (loops.param == 1 ? "Loop" : "Loops");
 });

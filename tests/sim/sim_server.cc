@@ -1,5 +1,7 @@
 #include "sim_server.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 
 namespace number_dispenser::sim {
@@ -46,10 +48,12 @@ SimServer::SimServer(World& world, SimDisk& disk, SimLive& live, SimNet& net, un
 }
 
 SimServer::~SimServer() {
+  // With the sessions, which leave the context.
+  for (const auto& part : parts_) part->loop.reset();
   dying_.restore();
 }
 
-Result<void> SimServer::start() {
+Result<void> SimServer::start(const TlsContext* tls) {
   disk_.watch_lost_pages();
   auto state = StateFile::open(storage_, live_, world_.clock, "dispensers.state");
   if (!state) return std::unexpected(state.error());
@@ -63,14 +67,15 @@ Result<void> SimServer::start() {
   context_.reset(new CommandContext{*registry_, world_.clock, std::move(facts), [] {}});
   context_->protected_mode.store(false);
   sessions_ = std::make_unique<ClientSessions>(*context_);
-  make_loops();
+  make_loops(tls);
+  context_->hang_up = [this](int fd) { net_.shutdown(fd, SHUT_RDWR); };
   net_.listen(true);
   listener_->start();
   parts_.front()->ring.submit();
   return {};
 }
 
-void SimServer::make_loops() {
+void SimServer::make_loops(const TlsContext* tls) {
   for (const auto& part : parts_) {
     part->view = registry_->make_view();
     part->loop =
@@ -80,7 +85,8 @@ void SimServer::make_loops() {
     loops_.push_back(part->loop.get());
   }
   for (Loop* loop : loops_) loop->join(loops_, context_->limits);
-  listener_ = std::make_unique<Listener>(ListenSocket{Fd(SimNet::kListener), {}}, loops_);
+  listener_ = std::make_unique<Listener>(ListenSocket{Fd(SimNet::kListener), {}, tls != nullptr},
+                                         loops_, tls);
 }
 
 bool SimServer::is_runnable(unsigned loop) const {
@@ -107,7 +113,7 @@ void SimServer::step(unsigned loop) {
     }
   }
   if (part.ending != Ending::kNo) advance_end(part);
-  part.deadline_ns = world_.clock.monotonic_ns() + wait_ns;
+  part.deadline_ns = std::min(world_.clock.monotonic_ns() + wait_ns, part.loop->retry_ns());
   if (loop == 0)
     part.deadline_ns =
         std::min({part.deadline_ns, keeper_->deadline_ns(), listener_->deadline_ns()});
@@ -142,6 +148,7 @@ void SimServer::advance_end(Part& part) {
 
 void SimServer::stop() {
   phase_ = failed() ? Phase::kFail : Phase::kDrain;
+  context_->end_waits();
   world_.trace("the server is told to stop");
   // Every loop runs once more, as after change_phase().
   for (const auto& part : parts_) part->deadline_ns = 0;

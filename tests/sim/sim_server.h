@@ -53,7 +53,8 @@ class SimServer {
   SimStorage& storage() { return storage_; }
   void die_in_store(unsigned countdown, Death death) { dying_.arm(countdown, death); }
 
-  Result<void> start();
+  // `tls`: what clients speak, null: plain text.
+  Result<void> start(const TlsContext* tls = nullptr);
   unsigned loops() const { return static_cast<unsigned>(parts_.size()); }
   // The loop's thread would be running: something has happened, or its time is over.
   bool is_runnable(unsigned loop) const;
@@ -89,7 +90,7 @@ class SimServer {
     uint64_t deadline_ns = 0;
   };
 
-  void make_loops();
+  void make_loops(const TlsContext* tls);
   void begin_end(Part& part);
   void advance_end(Part& part);
 

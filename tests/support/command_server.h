@@ -42,9 +42,12 @@ class FakeSink final : public ReplySink {
 
 class CommandServer {
  public:
+  // Descriptors that no file has.
+  static constexpr int kNoFile = 1 << 28;
+
   class Client {
    public:
-    explicit Client(CommandContext& context) : session(context, 0, 7) {}
+    explicit Client(CommandContext& context, int fd = kNoFile) : session(context, 0, fd) {}
 
     // Sends words as they are; the reply stays in the sink.
     Next send(const std::vector<std::string_view>& words) { return session.handle(words, sink); }
@@ -71,6 +74,7 @@ class CommandServer {
 
   explicit CommandServer(uint32_t slots = 64) : store(slots) {
     context.loops.push_back({view.get(), &random, &stats});
+    context.hang_up = [this](int fd) { hung_up.push_back(fd); };
   }
 
   // Everything asked for so far becomes durable.
@@ -95,6 +99,7 @@ class CommandServer {
   Registry registry{store, clock};
   std::unique_ptr<Registry::View> view = registry.make_view();
   CommandContext context{registry, clock, ServerFacts{}, [] {}};
+  std::vector<int> hung_up;  // by CLIENT KILL
 };
 
 }  // namespace number_dispenser::testing_support

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "number_dispenser/base/check.h"
+#include "number_dispenser/base/tls_settings.h"
 
 namespace number_dispenser::testing_support {
 

@@ -48,7 +48,7 @@ TEST_F(ConnectionTest, HelloChoosesTheProtocol) {
   EXPECT_EQ(client.ask("HELLO 4"), "-NOPROTO unsupported protocol version\r\n");
   EXPECT_EQ(client.ask("HELLO x"), "-ERR Protocol version is not an integer or out of range\r\n");
   EXPECT_EQ(client.ask("HELLO 2 FOO"), "-ERR Syntax error in HELLO option 'FOO'\r\n");
-  EXPECT_EQ(client.session.protocol, Protocol::kResp3) << "a HELLO that failed changes nothing";
+  EXPECT_EQ(client.session.protocol(), Protocol::kResp3) << "a HELLO that failed changes nothing";
 }
 
 TEST_F(ConnectionTest, WithoutAPasswordAuthSaysSo) {
@@ -65,10 +65,13 @@ TEST_F(ConnectionTest, WithAPasswordNothingButAuthHelloAndQuitIsServedBeforeIt) 
     EXPECT_EQ(stranger.ask(request), "-NOAUTH Authentication required.\r\n") << request;
   EXPECT_TRUE(stranger.ask("HELLO 3").starts_with("-NOAUTH HELLO must be called"));
   for (const char* wrong : {"AUTH secre", "AUTH secrets", "AUTH SECRET", "AUTH default wrong",
-                            "AUTH other secret", "HELLO 3 AUTH default wrong"})
+                            "AUTH other secret", "HELLO 3 AUTH default wrong"}) {
     EXPECT_TRUE(stranger.ask(wrong).starts_with("-WRONGPASS ")) << wrong;
+    server.clock.advance_ms(LoginGuard::kLongestPenaltyMs);
+  }
   stranger.send({"AUTH", ""});
   EXPECT_TRUE(stranger.sink.take().starts_with("-WRONGPASS "));
+  server.clock.advance_ms(LoginGuard::kLongestPenaltyMs);
   EXPECT_FALSE(stranger.session.authenticated());
   EXPECT_EQ(stranger.ask("AUTH secret"), "+OK\r\n");
   EXPECT_EQ(stranger.ask("PING"), "+PONG\r\n");

@@ -113,12 +113,13 @@ TEST_P(TlsVersionTest, ARecordIsNotSaidBeforeItIsWhole) {
 
 TEST_P(TlsVersionTest, EndIsSaidOnceAndOnlyAfterTheHandshake) {
   TlsClient client(GetParam());
-  EXPECT_FALSE(stream_->end());
+  EXPECT_FALSE(stream_->end() || stream_->encrypt("early"));
   ASSERT_EQ(shake_hands(client), Outcome::kOpen);
   EXPECT_TRUE(stream_->end());
   client.receive(take(stream_->output()));
   EXPECT_TRUE(client.ended);
   EXPECT_FALSE(stream_->end());
+  EXPECT_FALSE(stream_->encrypt("late"));
   EXPECT_TRUE(stream_->output().empty());
 }
 

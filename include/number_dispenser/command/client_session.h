@@ -23,21 +23,27 @@ inline constexpr std::string_view kIoErrorReply =
 class ClientSession final : public Session {
  public:
   ClientSession(CommandContext& context, unsigned loop, int fd);
+  ~ClientSession() override;
 
   Next handle(std::span<const std::string_view> request, ReplySink& reply) override;
   bool authenticated() const override { return authenticated_; }
   size_t kept_bytes() const override { return queued_bytes_ + queued_.capacity() * sizeof(Queued); }
+  bool hear(Buffer& out, bool room) override;
 
   CommandContext& context() { return context_; }
   Registry& registry() { return context_.registry; }
   Registry::View& view() { return *loop_.view; }
   RandomSource& random() { return *loop_.random; }
 
-  uint64_t id() const { return id_; }
-  int fd() const { return fd_; }
-  std::string name, library_name, library_version;
-  Protocol protocol = Protocol::kResp2;
+  uint64_t id() const { return record_.id; }
+  // What others see of it; texts are changed through the directory.
+  ClientRecord& record() { return record_; }
+  Protocol protocol() const { return protocol_; }
+  void set_protocol(Protocol protocol);
   const AclUser& user() const { return *user_; }
+  // False: an attempt to log in has to wait for the penalty of earlier ones; handlers return
+  // kRetry.
+  bool may_log_in();
   // False for a wrong pair, which is logged.
   bool log_in(std::string_view user, std::string_view password);
   // A connection that only guesses is closed.
@@ -47,8 +53,17 @@ class ClientSession final : public Session {
   // As if it had just connected.
   void reset();
 
+  // CLIENT REPLY.
+  enum class Replies { kOn, kOff, kSkipNext, kSkip };
+  Replies replies() const { return replies_; }
+  void set_replies(Replies replies) { replies_ = replies; }
+
+  // MONITOR.
+  bool monitors() const { return listens_; }
+  void monitor();
+
   // A transaction's queue. Requests are kept as text, since their bytes are gone by EXEC.
-  void begin_transaction() { in_transaction_ = true; }
+  void begin_transaction();
   bool in_transaction() const { return in_transaction_; }
   void discard_transaction();
   Next execute_transaction(Call& call);
@@ -56,6 +71,13 @@ class ClientSession final : public Session {
  private:
   static constexpr unsigned kMostFailedLogins = 10;
 
+  Next answer(Call& call);
+  Next answer_muted(Call& call, Buffer& bytes);
+  bool must_wait(const Command& command);
+  void tell_monitors(const Command& command, std::span<const std::string_view> words);
+  void stop_monitoring();
+  void set_user(Acl::User user);
+  void show_queue();
   const Command* admit(Call& call);
   bool follow_acl();
   bool may_run(Call& call, const Command& command);
@@ -66,16 +88,18 @@ class ClientSession final : public Session {
 
   CommandContext& context_;
   CommandContext::PerLoop& loop_;
-  const int fd_;
-  const uint64_t id_;
-  const uint64_t connected_ns_;
-  const Command* last_command_ = nullptr;
+  ClientRecord record_;
+  Monitors::Mailbox mailbox_;
+  Protocol protocol_ = Protocol::kResp2;
+  Replies replies_ = Replies::kOn;
+  uint64_t login_ns_ = 0;  // when the attempt under way may be looked at; 0: there is none
   uint64_t acl_generation_;
   Acl::User user_;  // never null
   bool authenticated_;
   unsigned failed_logins_ = 0;
   bool in_transaction_ = false;
   bool transaction_failed_ = false;
+  bool transaction_writes_ = false;
   struct Queued {
     const Command* command;
     std::vector<std::string> words;
@@ -90,6 +114,7 @@ class ClientSessions final : public SessionFactory {
  public:
   explicit ClientSessions(CommandContext& context) : context_(context) {}
   std::unique_ptr<Session> open(unsigned loop, int fd, Buffer& refusal) override;
+  uint64_t news() const override { return context_.news.load(); }
 
  private:
   CommandContext& context_;

@@ -1,6 +1,8 @@
 // What all sessions of a server share. Owned by the server.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -15,7 +17,10 @@
 #include "number_dispenser/base/random.h"
 #include "number_dispenser/base/tls_settings.h"
 #include "number_dispenser/command/acl.h"
+#include "number_dispenser/command/clients.h"
 #include "number_dispenser/command/command.h"
+#include "number_dispenser/command/login_guard.h"
+#include "number_dispenser/command/monitors.h"
 #include "number_dispenser/dispenser/registry.h"
 #include "number_dispenser/net/client_limits.h"
 #include "number_dispenser/net/loop.h"
@@ -88,6 +93,18 @@ struct CommandContext {
   std::vector<PerLoop> loops;
   std::atomic<uint64_t> next_client_id{1};
 
+  ClientDirectory clients{};
+  Pause pause{};
+  Monitors monitors{};
+  LoginGuard login_guard{};
+  // See SessionFactory::news(): a pause ended, a client was killed, a monitor has lines.
+  std::atomic<uint64_t> news{0};
+  std::atomic<bool> stopping{false};
+  // Ends the connection behind a descriptor of the directory.
+  std::function<void(int fd)> hang_up = [](int fd) { ::shutdown(fd, SHUT_RDWR); };
+
+  // The server stops: whoever waits for a pause or a penalty is answered. Any thread.
+  void end_waits();
   mutable std::mutex tls_mutex{};
   TlsSettings tls_settings{};
 };

@@ -23,6 +23,8 @@ class Keeper {
 
   // When tick() is to be called next even if nothing happens; UINT64_MAX: never.
   uint64_t deadline_ns() const;
+  // tick() would start a flush.
+  bool wants_tick() const { return !flushing_ && registry_.has_work() && !failed(); }
   // Nothing is on its way to the disk and nothing wants to be.
   bool idle() const { return !flushing_ && !growing_ && !registry_.has_work() && !grown_; }
   // Grows with everything that may let a held or stalled request go on. Any thread.

@@ -4,6 +4,7 @@
 // flushes. A loop is only called on its own thread, but for give_connection().
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -53,6 +54,7 @@ struct LoopStats {
   Counter output_bytes;
   Counter buffer_bytes;  // now: of its clients' buffers, transactions and held replies
   Counter evicted;       // disconnected because those took too much
+  Gauge waiting;         // connections that wait: for a flush, or to try a request again
 };
 
 class Loop {
@@ -97,6 +99,11 @@ class Loop {
 
   // For connections.
   void touch(Connection& connection);
+  // It listens: it is touched whenever there is news.
+  void listen(Connection& connection);
+  // Waiting connections are looked at again at this time.
+  void retry_at(uint64_t time_ns) { retry_ns_ = std::min(retry_ns_, time_ns); }
+  uint64_t retry_ns() const { return retry_ns_; }
   std::vector<std::string_view>& request_scratch() { return request_scratch_; }
   Buffer& plain_scratch() { return plain_scratch_; }
   // A connection takes `bytes` more (less, as a negative number does) than it did.
@@ -136,12 +143,16 @@ class Loop {
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<Connection*> touched_;
   std::vector<Connection*> waiting_;  // for the registry to move on
+  std::vector<Connection*> listeners_;
   std::vector<Connection*> finished_;
   std::vector<std::string_view> request_scratch_;
   Buffer plain_scratch_;  // what TLS has decrypted
   uint64_t progress_seen_ = 0;
   uint64_t progress_told_ = 0;
   uint64_t log_end_told_ = 0;
+  uint64_t news_heard_ = 0;
+  uint64_t news_told_ = 0;
+  uint64_t retry_ns_ = UINT64_MAX;
   bool draining_ = false;
   uint64_t buffer_limit_bytes_ = UINT64_MAX;
   size_t output_share_bytes_ = 1;  // until the first tick

@@ -33,6 +33,26 @@ enum class Next {
            // on
 };
 
+// A figure of now. Written by one thread, read by any.
+class Gauge {
+ public:
+  void set(uint64_t value) { value_.store(value, std::memory_order_relaxed); }
+  uint64_t read() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+// What a connection shows of itself. Its loop writes at the end of a tick, any thread reads.
+struct ConnectionGauges {
+  Gauge active_ns;  // when bytes last arrived or left
+  Gauge input_bytes, input_room;
+  Gauge output_bytes, output_room;  // output_room: of the memory that output takes
+  Gauge held;                       // replies
+  Gauge waits;                      // 1: for a flush, or to try a request again
+  Gauge sends;                      // 1: a send is in flight
+};
+
 class Session {
  public:
   virtual ~Session() = default;
@@ -41,6 +61,20 @@ class Session {
   virtual bool authenticated() const = 0;
   // What it keeps of requests, roughly.
   virtual size_t kept_bytes() const { return 0; }
+
+  // After kRetry: when to give the request again even if nothing has moved on.
+  uint64_t retry_ns() const { return retry_ns_; }
+  // It wants to hear what other sessions say.
+  bool listens() const { return listens_; }
+  // For one that listens, whenever SessionFactory::news() has grown or output has left: appends
+  // what was said since, if there is `room`. False: it is too far behind, and is closed.
+  virtual bool hear(Buffer&, bool /*room*/) { return true; }
+
+  ConnectionGauges gauges;
+
+ protected:
+  uint64_t retry_ns_ = UINT64_MAX;
+  bool listens_ = false;
 };
 
 class SessionFactory {
@@ -49,6 +83,9 @@ class SessionFactory {
   // For a connection just accepted on the loop `loop`. Null refuses it: then `refusal` is sent and
   // the connection closes.
   virtual std::unique_ptr<Session> open(unsigned loop, int fd, Buffer& refusal) = 0;
+  // Grows when a session has done what stalled or listening ones of any loop may wait for. Any
+  // thread.
+  virtual uint64_t news() const { return 0; }
 };
 
 }  // namespace number_dispenser

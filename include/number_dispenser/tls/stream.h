@@ -33,7 +33,8 @@ class TlsStream {
   // called again after kEnded or kFailed.
   Outcome receive(std::string_view bytes, Buffer& plain);
 
-  // Appends the bytes, encrypted, to output(). The handshake must be over. False: it failed.
+  // Appends the bytes, of which there is one at least, encrypted to output(). False: it failed, the
+  // handshake is not over, or end() was called.
   bool encrypt(std::string_view plain);
 
   // Appends close_notify to output(), the first time. False: there is nothing to be sent.

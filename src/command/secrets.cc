@@ -1,0 +1,38 @@
+#include "secrets.h"
+
+#include <algorithm>
+
+#include "handlers.h"
+#include "text.h"
+
+namespace number_dispenser {
+namespace {
+
+constexpr std::string_view kRedacted = "(redacted)";
+
+}  // namespace
+
+std::vector<std::string_view> without_secrets(const Command& command,
+                                              std::span<const std::string_view> words) {
+  std::vector<std::string_view> shown(words.begin(), words.end());
+  const auto hide_from = [&](size_t first, size_t count) {
+    for (size_t at = first; at < std::min(first + count, shown.size()); ++at) shown[at] = kRedacted;
+  };
+  if (command.handler == handlers::auth) {
+    hide_from(1, shown.size());
+  } else if (command.handler == handlers::acl_setuser) {
+    hide_from(2, shown.size());
+  } else if (command.handler == handlers::hello) {
+    for (size_t at = 2; at < words.size(); ++at) {
+      if (equals_ignoring_case(words[at], "setname")) {
+        ++at;
+      } else if (equals_ignoring_case(words[at], "auth")) {
+        hide_from(at + 1, 2);
+        at += 2;
+      }
+    }
+  }
+  return shown;
+}
+
+}  // namespace number_dispenser
