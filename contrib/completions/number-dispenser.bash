@@ -23,7 +23,7 @@ declare -A _number_dispenser_values=(
   [--aclfile]='FILE'
   [--protected-mode]='yes no'
   [--maxclients]='N'
-  [--maxmemory-clients]='BYTES N%'
+  [--maxmemory-clients]='BYTES|N%'
   [--client-output-buffer-limit]='LIMIT'
   [--timeout]='SECONDS'
   [--tcp-keepalive]='SECONDS'
@@ -43,10 +43,12 @@ declare -A _number_dispenser_values=(
 )
 declare -A _number_dispenser_names=(
   [all]='acl auth bgsave client command config dbsize del discard echo exec exists get hello hexists
-    hget hgetall hkeys hlen hmget hset hvals incr incrby info keys lastsave lolwut memory mget multi
-    object ping quit randomkey reset role save scan select shutdown time type unlink unwatch watch'
+    hget hgetall hkeys hlen hmget hset hvals incr incrby info keys lastsave lolwut memory mget
+    monitor multi object ping quit randomkey reset role save scan select shutdown time type unlink
+    unwatch watch'
   [acl]='cat deluser dryrun genpass getuser help list load log save setuser users whoami'
-  [client]='caching getname help id info no-evict no-touch setinfo setname tracking'
+  [client]='caching getname getredir help id info kill list no-evict no-touch pause reply setinfo
+    setname tracking trackinginfo unblock unpause'
   [command]='count docs getkeys help info list'
   [config]='get help resetstat set'
   [memory]='help usage'
