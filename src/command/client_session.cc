@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <utility>
 
 #include "handlers.h"
@@ -25,9 +24,8 @@ constexpr std::string_view kProtectedMode =
 
 std::string unknown_command(std::span<const std::string_view> words) {
   if (const Command* container = find_command(words[0]); container != nullptr && words.size() > 1) {
-    std::string name(container->name);
-    std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::toupper(c); });
-    return fmt::format("ERR unknown subcommand '{}'. Try {} HELP.", printable(words[1]), name);
+    return fmt::format("ERR unknown subcommand '{}'. Try {} HELP.", printable(words[1]),
+                       upper_case(container->name));
   }
   if (is_refused_command(words[0]))
     return fmt::format(
@@ -57,6 +55,7 @@ ClientSession::ClientSession(CommandContext& context, unsigned loop, int fd)
   record_.address = std::move(peer.address);
   record_.local_address = std::move(peer.local_address);
   record_.is_unix = peer.is_unix;
+  record_.is_local = peer.is_local;
   record_.connected_ns = context.clock.monotonic_ns();
   record_.gauges = &gauges;
   record_.protocol.set(static_cast<uint64_t>(protocol_));
@@ -115,12 +114,12 @@ bool ClientSession::must_wait(const Command& command) {
   return false;
 }
 
-// Runs and counts. A clock costs more than a GET does: of the fast commands one call in 64 is
-// timed.
+// Runs and counts. A clock costs more than drawing a number does: one such call in 64 is timed, and
+// every other command always.
 Next ClientSession::run(const Command& command, Call& call) {
   constexpr uint64_t kTimedEvery = 64;
   CommandStats::Row& stats = loop_.commands->of(command);
-  const bool timed = (command.flags & kFast) == 0 || stats.calls.read() % kTimedEvery == 0;
+  const bool timed = (command.flags & kSampled) == 0 || stats.calls.read() % kTimedEvery == 0;
   const uint64_t begin_ns = timed ? context_.clock.monotonic_ns() : 0;
   const size_t reply_begin = call.sink.bytes().size();
   const Next next = command.handler(call);
@@ -128,16 +127,34 @@ Next ClientSession::run(const Command& command, Call& call) {
   if (context_.monitors.any()) [[unlikely]]
     tell_monitors(command, call.words);
   stats.calls.add(1);
-  if (timed) {
-    stats.timed_calls.add(1);
-    stats.timed_ns.add(context_.clock.monotonic_ns() - begin_ns);
-  }
+  if (timed) record_time(command, call.words, context_.clock.monotonic_ns() - begin_ns);
   const std::string_view reply = call.sink.bytes().view().substr(reply_begin);
   if (reply.starts_with('-')) {
     stats.failed.add(1);
     loop_.commands->count_error(reply.substr(1));
   }
   return next;
+}
+
+// A transaction is not recorded as a whole: its commands are.
+void ClientSession::record_time(const Command& command, std::span<const std::string_view> words,
+                                uint64_t took_ns) {
+  CommandStats::Row& stats = loop_.commands->of(command);
+  stats.timed_calls.add(1);
+  stats.timed_ns.add(took_ns);
+  if (context_.latency_tracking.on()) stats.latency.add(took_ns);
+  if ((command.flags & kSkipSlowLog) != 0) return;
+  const auto unix_s = [&] { return context_.clock.unix_us() / 1'000'000; };
+  if (context_.latency.wants(took_ns)) [[unlikely]]
+    context_.latency.note((command.flags & kFast) != 0 ? "fast-command" : "command", took_ns,
+                          unix_s());
+  if (!context_.slow_log.wants(took_ns)) [[likely]]
+    return;
+  context_.slow_log.add({.unix_s = unix_s(),
+                         .took_us = took_ns / 1000,
+                         .words = words_for_log(without_secrets(command, words)),
+                         .address = record_.address,
+                         .name = record_.name});
 }
 
 // The command, if it exists, its number of words fits and this client may use it; else the error is

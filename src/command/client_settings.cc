@@ -1,14 +1,14 @@
-#include "client_settings.h"
-
+// The limits of clients as CONFIG shows and changes them.
 #include <fmt/format.h>
 
 #include "number_dispenser/base/amount.h"
+#include "settings.h"
 
 namespace number_dispenser {
 namespace {
 
 using Context = CommandContext;
-using Prepared = ClientSetting::Prepared;
+using Prepared = RuntimeSetting::Prepared;
 using Limit = std::atomic<uint64_t> ClientLimits::*;
 
 constexpr uint64_t kMostNumber = INT32_MAX;
@@ -52,26 +52,28 @@ Prepared output_limit(const Context&, std::string_view text) {
   return [limit = *limit](Context& context) { context.limits.set_output(limit); };
 }
 
-constexpr ClientSetting kSettings[] = {
+constexpr RuntimeSetting kSettings[] = {
     {"client-output-buffer-limit", [](const Context& c) { return to_text(c.limits.output()); },
-     output_limit},
+     output_limit, "server.client_output_buffer_limit"},
     {"maxclients", [](const Context& c) { return show(c, &ClientLimits::max_clients); },
-     max_clients},
+     max_clients, "server.maxclients"},
     {"maxmemory-clients", [](const Context& c) { return show(c, &ClientLimits::memory_bytes); },
-     client_memory},
+     client_memory, "server.maxmemory_clients"},
     {"tcp-keepalive", [](const Context& c) { return show(c, &ClientLimits::tcp_keepalive_s); },
      [](const Context&, std::string_view text) {
        return count(text, 0, kMaxKeepaliveS, &ClientLimits::tcp_keepalive_s);
-     }},
+     },
+     "server.tcp_keepalive"},
     {"timeout", [](const Context& c) { return show(c, &ClientLimits::timeout_s); },
      [](const Context&, std::string_view text) {
        return count(text, 0, kMostNumber, &ClientLimits::timeout_s);
-     }},
+     },
+     "server.timeout"},
 };
 
 }  // namespace
 
-std::span<const ClientSetting> client_settings() {
+std::span<const RuntimeSetting> client_settings() {
   return kSettings;
 }
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <expected>
 #include <ranges>
 #include <string>
 #include <vector>
@@ -20,9 +21,19 @@ struct Named {
 };
 
 constexpr Named kFlagNames[] = {
-    {kWrite, "write"},       {kReadOnly, "readonly"}, {kDenyOom, "denyoom"},      {kAdmin, "admin"},
-    {kNoScript, "noscript"}, {kLoading, "loading"},   {kStale, "stale"},          {kFast, "fast"},
-    {kNoAuth, "no_auth"},    {kNoMulti, "no_multi"},  {kAllowBusy, "allow_busy"},
+    {kWrite, "write"},
+    {kReadOnly, "readonly"},
+    {kDenyOom, "denyoom"},
+    {kAdmin, "admin"},
+    {kNoScript, "noscript"},
+    {kLoading, "loading"},
+    {kStale, "stale"},
+    {kFast, "fast"},
+    {kNoAuth, "no_auth"},
+    {kNoMulti, "no_multi"},
+    {kAllowBusy, "allow_busy"},
+    {kNoAsyncLoading, "no_async_loading"},
+    {kSkipSlowLog, "skip_slowlog"},
 };
 
 std::vector<std::string_view> flags_of(const Command& row) {
@@ -37,6 +48,13 @@ void write_set(Call& call, const std::vector<std::string_view>& names) {
   for (const std::string_view name : names) call.reply.simple(name);
 }
 
+std::vector<std::string_view> uses_of(const Command& row) {
+  std::vector<std::string_view> uses;
+  for (const auto use : std::views::split(row.keys.use, ' '))
+    uses.emplace_back(use.begin(), use.end());
+  return uses;
+}
+
 // The key positions once more, in the shape that Redis 7 added: one range from a fixed word on.
 void write_key_specs(Call& call, const Command& row) {
   ReplyWriter& reply = call.reply;
@@ -44,10 +62,7 @@ void write_key_specs(Call& call, const Command& row) {
   reply.array(1);
   reply.map(3);
   reply.bulk("flags");
-  std::vector<std::string_view> uses;
-  for (const auto use : std::views::split(row.keys.use, ' '))
-    uses.emplace_back(use.begin(), use.end());
-  write_set(call, uses);
+  write_set(call, uses_of(row));
   reply.bulk("begin_search");
   reply.map(2);
   reply.bulk("type");
@@ -111,6 +126,17 @@ std::vector<const Command*> top_level_rows() {
   for (const Command& row : all_commands())
     if (is_top_level(row)) rows.push_back(&row);
   return rows;
+}
+
+// The row that runs a request, if that names dispensers; else Redis's error.
+std::expected<const Command*, std::string_view> row_with_names(
+    std::span<const std::string_view> request) {
+  const Command* row = resolve_command(request);
+  if (row == nullptr) return std::unexpected("ERR Invalid command specified");
+  if (!has_fitting_arity(*row, request.size()))
+    return std::unexpected("ERR Invalid number of arguments specified for command");
+  if (row->keys.first == 0) return std::unexpected("ERR The command has no key arguments");
+  return row;
 }
 
 void write_docs(Call& call, const Command& row) {
@@ -201,26 +227,34 @@ Next command_list(Call& call) {
 
 Next command_getkeys(Call& call) {
   const auto request = call.words.subspan(2);
-  const Command* row = resolve_command(request);
-  if (row == nullptr) return error(call, "ERR Invalid command specified");
-  if (!has_fitting_arity(*row, request.size()))
-    return error(call, "ERR Invalid number of arguments specified for command");
-  if (row->keys.first == 0) return error(call, "ERR The command has no key arguments");
-  const auto names = names_in(*row, request);
+  const auto row = row_with_names(request);
+  if (!row) return error(call, row.error());
+  const auto names = names_in(**row, request);
   call.reply.array(names.size());
   for (const std::string_view name : names) call.reply.bulk(name);
   return Next::kContinue;
 }
 
+Next command_getkeysandflags(Call& call) {
+  const auto request = call.words.subspan(2);
+  const auto row = row_with_names(request);
+  if (!row) return error(call, row.error());
+  const auto names = names_in(**row, request);
+  call.reply.array(names.size());
+  for (const std::string_view name : names) {
+    call.reply.array(2);
+    call.reply.bulk(name);
+    write_set(call, uses_of(**row));
+  }
+  return Next::kContinue;
+}
+
 Next help(Call& call) {
   const Command& container = *find_command(call.words[0]);
-  std::string name(container.name);
-  std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::toupper(c); });
-  std::vector<std::string> lines{
-      fmt::format("{} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", name)};
+  std::vector<std::string> lines{fmt::format(
+      "{} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", upper_case(container.name))};
   for (const Command& child : subcommands_of(container)) {
-    std::string title(child.name.substr(container.name.size() + 1));
-    std::ranges::transform(title, title.begin(), [](unsigned char c) { return std::toupper(c); });
+    const std::string title = upper_case(child.name.substr(container.name.size() + 1));
     lines.push_back(child.syntax.empty() ? title : fmt::format("{} {}", title, child.syntax));
     lines.push_back(fmt::format("    {}.", child.summary));
   }

@@ -2,14 +2,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include "number_dispenser/base/fd.h"
+#include "number_dispenser/base/replace_file.h"
 
 namespace number_dispenser {
 namespace {
@@ -18,16 +18,6 @@ constexpr size_t kLargestAclBytes = 4 * 1024 * 1024;
 
 std::string reason(std::string_view what, const std::string& path) {
   return fmt::format("{} {}: {}", what, path, std::strerror(errno));
-}
-
-bool write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t wrote = ::write(fd, text.data(), text.size());
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) return false;
-    text.remove_prefix(static_cast<size_t>(wrote));
-  }
-  return true;
 }
 
 }  // namespace
@@ -48,10 +38,14 @@ std::map<std::string, uint64_t> CommandStats::errors() const {
 }
 
 void CommandStats::reset() {
-  for (Row& row : rows_)
+  for (Row& row : rows_) {
+    row.latency.reset();
     for (Counter* counter :
          {&row.calls, &row.rejected, &row.failed, &row.timed_calls, &row.timed_ns})
       counter->reset();
+  }
+  hits.reset();
+  misses.reset();
   const std::lock_guard lock(mutex_);
   errors_.clear();
 }
@@ -73,6 +67,28 @@ void CommandContext::end_waits() {
   news.fetch_add(1);
 }
 
+LoopTotals CommandContext::loop_totals() const {
+  LoopTotals sum;
+  for (const PerLoop& loop : loops) {
+    sum.connections += loop.stats->connections.read();
+    sum.waiting += loop.stats->waiting.read();
+    sum.buffer_bytes += loop.stats->buffer_bytes.read();
+    sum.accepted += loop.stats->accepted.read();
+    sum.rejected += loop.stats->rejected.read();
+    sum.evicted += loop.stats->evicted.read();
+    sum.requests += loop.stats->requests.read();
+    sum.input_bytes += loop.stats->input_bytes.read();
+    sum.output_bytes += loop.stats->output_bytes.read();
+  }
+  return sum;
+}
+
+LatencyDistribution CommandContext::latency_of(const Command& command) const {
+  LatencyDistribution sum;
+  for (const PerLoop& loop : loops) sum.add(std::as_const(*loop.commands).of(command).latency);
+  return sum;
+}
+
 std::optional<std::string> CommandContext::load_acl() {
   const Fd fd(::open(facts.acl_file.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) return reason("cannot read", facts.acl_file);
@@ -91,14 +107,8 @@ std::optional<std::string> CommandContext::load_acl() {
   return std::nullopt;
 }
 
-// Under another name first: a file that is read again after a crash is whole.
 std::optional<std::string> CommandContext::save_acl() const {
-  const std::string fresh = facts.acl_file + ".new";
-  const Fd fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!fd.valid() || !write_all(fd.get(), acl.text()) || ::fsync(fd.get()) != 0)
-    return reason("cannot write", fresh);
-  if (::rename(fresh.c_str(), facts.acl_file.c_str()) != 0) return reason("cannot rename", fresh);
-  return std::nullopt;
+  return replace_file(facts.acl_file, acl.text(), 0600);
 }
 
 }  // namespace number_dispenser

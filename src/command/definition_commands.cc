@@ -161,6 +161,7 @@ std::vector<Field> fields_of(const Registry::Info& info) {
 // None for a name that is no dispenser: an empty hash, as in Redis.
 std::vector<Field> fields_of(Call& call) {
   const auto info = call.client.registry().info(call.words[1]);
+  call.client.count_lookup(info.has_value());
   return info ? fields_of(*info) : std::vector<Field>();
 }
 

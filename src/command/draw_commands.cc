@@ -31,7 +31,7 @@ struct Drawn {
   uint64_t ordinal;
 };
 std::optional<Drawn> draw_named(Call& call, uint64_t count) {
-  Cell* cell = call.client.view().find(call.words[1]);
+  Cell* cell = call.client.look_up(call.words[1]);
   std::string_view fault;
   if (cell == nullptr) {
     fault = kNotFound;
@@ -91,7 +91,7 @@ Next mget(Call& call) {
   const auto names = call.words.subspan(1);
   call.reply.array(names.size());
   for (const std::string_view name : names) {
-    Cell* cell = call.client.view().find(name);
+    Cell* cell = call.client.look_up(name);
     const auto ordinal = cell == nullptr ? std::nullopt : cell->draw(1);
     if (!ordinal) {
       call.reply.null();

@@ -33,8 +33,8 @@ Next incrby(Call& call);
 Next dbsize(Call& call);
 Next exists(Call& call);
 Next keys(Call& call);
-Next memory_usage(Call& call);
 Next object_encoding(Call& call);
+Next object_freq(Call& call);
 Next object_idletime(Call& call);
 Next object_refcount(Call& call);
 Next randomkey(Call& call);
@@ -64,16 +64,18 @@ Next client_getname(Call& call);
 Next client_getredir(Call& call);
 Next client_id(Call& call);
 Next client_info(Call& call);
-Next client_kill(Call& call);
-Next client_list(Call& call);
 Next client_no_evict(Call& call);
 Next client_no_touch(Call& call);
-Next client_pause(Call& call);
 Next client_reply(Call& call);
 Next client_setinfo(Call& call);
 Next client_setname(Call& call);
 Next client_tracking(Call& call);
 Next client_trackinginfo(Call& call);
+
+// other_clients_commands.cc
+Next client_kill(Call& call);
+Next client_list(Call& call);
+Next client_pause(Call& call);
 Next client_unblock(Call& call);
 Next client_unpause(Call& call);
 Next monitor(Call& call);
@@ -97,15 +99,40 @@ Next command(Call& call);
 Next command_count(Call& call);
 Next command_docs(Call& call);
 Next command_getkeys(Call& call);
+Next command_getkeysandflags(Call& call);
 Next command_info(Call& call);
 Next command_list(Call& call);
 Next help(Call& call);
 
-// server_commands.cc, info_command.cc
-Next bgsave(Call& call);
+// config_commands.cc
 Next config_get(Call& call);
 Next config_resetstat(Call& call);
+Next config_rewrite(Call& call);
 Next config_set(Call& call);
+
+// latency_commands.cc
+Next latency_doctor(Call& call);
+Next latency_graph(Call& call);
+Next latency_histogram(Call& call);
+Next latency_history(Call& call);
+Next latency_latest(Call& call);
+Next latency_reset(Call& call);
+Next slowlog_get(Call& call);
+Next slowlog_len(Call& call);
+Next slowlog_reset(Call& call);
+
+// memory_commands.cc
+Next memory_doctor(Call& call);
+Next memory_malloc_stats(Call& call);
+Next memory_purge(Call& call);
+Next memory_stats(Call& call);
+Next memory_usage(Call& call);
+
+// debug_command.cc
+Next debug(Call& call);
+
+// server_commands.cc, info_command.cc
+Next bgsave(Call& call);
 Next info(Call& call);
 Next lastsave(Call& call);
 Next lolwut(Call& call);

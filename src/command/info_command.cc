@@ -5,65 +5,17 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <map>
 #include <string>
-#include <vector>
 
 #include "handlers.h"
+#include "info_stats.h"
+#include "memory_use.h"
 #include "number_dispenser/command/client_session.h"
 #include "section_names.h"
 #include "text.h"
 
 namespace number_dispenser {
 namespace {
-
-constexpr std::string_view kSectionNames[] = {
-    "all",         "default",      "everything",  "server",   "clients", "memory",
-    "persistence", "stats",        "replication", "cpu",      "modules", "commandstats",
-    "errorstats",  "latencystats", "cluster",     "keyspace",
-};
-
-}  // namespace
-
-bool is_section_name(std::string_view name) {
-  return std::ranges::any_of(kSectionNames,
-                             [&](auto known) { return equals_ignoring_case(name, known); });
-}
-
-namespace handlers {
-namespace {
-
-struct Totals {
-  uint64_t connections = 0, waiting = 0, accepted = 0, requests = 0, input_bytes = 0,
-           output_bytes = 0, buffer_bytes = 0, evicted = 0, rejected = 0;
-};
-
-Totals totals_of(const CommandContext& context) {
-  Totals sum;
-  for (const auto& loop : context.loops) {
-    sum.connections += loop.stats->connections.read();
-    sum.waiting += loop.stats->waiting.read();
-    sum.accepted += loop.stats->accepted.read();
-    sum.requests += loop.stats->requests.read();
-    sum.input_bytes += loop.stats->input_bytes.read();
-    sum.output_bytes += loop.stats->output_bytes.read();
-    sum.buffer_bytes += loop.stats->buffer_bytes.read();
-    sum.evicted += loop.stats->evicted.read();
-    sum.rejected += loop.stats->rejected.read();
-  }
-  return sum;
-}
-
-uint64_t resident_bytes() {
-  unsigned long pages_total = 0;
-  unsigned long pages = 0;
-  if (std::FILE* file = std::fopen("/proc/self/statm", "re")) {
-    if (std::fscanf(file, "%lu %lu", &pages_total, &pages) != 2) pages = 0;
-    std::fclose(file);
-  }
-  return pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-}
 
 std::string server_section(const CommandContext& context) {
   const ServerFacts& facts = context.facts;
@@ -81,36 +33,57 @@ std::string server_section(const CommandContext& context) {
 }
 
 std::string clients_section(const CommandContext& context) {
-  const Totals sum = totals_of(context);
+  const LoopTotals sum = context.loop_totals();
   return fmt::format(
       "connected_clients:{}\r\nmaxclients:{}\r\nblocked_clients:{}\r\n"
       "tracking_clients:0\r\n",
       sum.connections, context.limits.max_clients.load(), sum.waiting);
 }
 
+std::string human(uint64_t bytes) {
+  constexpr std::string_view kUnits = "BKMGT";
+  double value = static_cast<double>(bytes);
+  size_t unit = 0;
+  for (; value >= 1024 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
+  return fmt::format("{:.2f}{}", value, kUnits[unit]);
+}
+
 std::string memory_section(const CommandContext& context) {
-  const uint64_t bytes = resident_bytes();
+  const MemoryUse use = memory_use();
+  const uint64_t system = system_memory_bytes();
   return fmt::format(
-      "used_memory:{0}\r\nused_memory_human:{1:.2f}M\r\nused_memory_rss:{0}\r\n"
-      "maxmemory:0\r\nmaxmemory_policy:noeviction\r\nmem_clients_normal:{2}\r\n",
-      bytes, static_cast<double>(bytes) / 1048576.0, totals_of(context).buffer_bytes);
+      "used_memory:{0}\r\nused_memory_human:{1}\r\nused_memory_rss:{0}\r\n"
+      "used_memory_rss_human:{1}\r\nused_memory_peak:{2}\r\nused_memory_peak_human:{3}\r\n"
+      "allocator_allocated:{4}\r\nallocator_resident:{5}\r\ntotal_system_memory:{6}\r\n"
+      "total_system_memory_human:{7}\r\nmaxmemory:0\r\nmaxmemory_human:0B\r\n"
+      "maxmemory_policy:noeviction\r\nmem_allocator:libc\r\nmem_clients_normal:{8}\r\n",
+      use.resident_bytes, human(use.resident_bytes), use.peak_bytes, human(use.peak_bytes),
+      use.heap_bytes, use.arena_bytes, system, human(system), context.loop_totals().buffer_bytes);
 }
 
 std::string persistence_section(const CommandContext& context) {
   return fmt::format(
       "loading:0\r\nasync_loading:0\r\nrdb_changes_since_last_save:0\r\n"
-      "rdb_bgsave_in_progress:0\r\nrdb_last_bgsave_status:ok\r\naof_enabled:0\r\n"
-      "aof_rewrite_in_progress:0\r\naof_last_write_status:{}\r\n",
-      context.registry.issuing() ? "ok" : "err");
+      "rdb_bgsave_in_progress:0\r\nrdb_last_save_time:{}\r\nrdb_last_bgsave_status:ok\r\n"
+      "aof_enabled:0\r\naof_rewrite_in_progress:0\r\naof_last_write_status:{}\r\n",
+      context.registry.last_flush_unix_s(), context.registry.issuing() ? "ok" : "err");
 }
 
 std::string stats_section(const CommandContext& context) {
-  const Totals sum = totals_of(context);
+  constexpr double kKib = 1024;
+  const LoopTotals sum = context.traffic.since_reset(context.loop_totals());
+  const Traffic::Rates rates = context.traffic.rates();
+  const Lookups lookups = count_lookups(context);
   return fmt::format(
       "total_connections_received:{}\r\ntotal_commands_processed:{}\r\n"
-      "total_net_input_bytes:{}\r\ntotal_net_output_bytes:{}\r\n"
-      "rejected_connections:{}\r\nexpired_keys:0\r\nevicted_keys:0\r\nevicted_clients:{}\r\n",
-      sum.accepted, sum.requests, sum.input_bytes, sum.output_bytes, sum.rejected, sum.evicted);
+      "instantaneous_ops_per_sec:{:.0f}\r\ntotal_net_input_bytes:{}\r\n"
+      "total_net_output_bytes:{}\r\ninstantaneous_input_kbps:{:.2f}\r\n"
+      "instantaneous_output_kbps:{:.2f}\r\nrejected_connections:{}\r\nexpired_keys:0\r\n"
+      "evicted_keys:0\r\nevicted_clients:{}\r\nkeyspace_hits:{}\r\nkeyspace_misses:{}\r\n"
+      "total_error_replies:{}\r\n",
+      sum.accepted, sum.requests, rates.requests, sum.input_bytes, sum.output_bytes,
+      rates.input_bytes / kKib, rates.output_bytes / kKib, sum.rejected, sum.evicted, lookups.hits,
+      lookups.misses, count_errors(context));
 }
 
 std::string replication_section(const CommandContext& context) {
@@ -140,51 +113,6 @@ std::string modules_section(const CommandContext&) {
   return "";
 }
 
-// A command's counts over all loops.
-struct CommandTotals {
-  uint64_t calls = 0, rejected = 0, failed = 0, timed_calls = 0, timed_ns = 0;
-};
-
-CommandTotals totals_of(const CommandContext& context, const Command& command) {
-  CommandTotals sum;
-  for (const auto& loop : context.loops) {
-    const CommandStats::Row& row = std::as_const(*loop.commands).of(command);
-    sum.calls += row.calls.read();
-    sum.rejected += row.rejected.read();
-    sum.failed += row.failed.read();
-    sum.timed_calls += row.timed_calls.read();
-    sum.timed_ns += row.timed_ns.read();
-  }
-  return sum;
-}
-
-std::string commandstats_section(const CommandContext& context) {
-  std::string text;
-  for (const Command& command : all_commands()) {
-    const CommandTotals sum = totals_of(context, command);
-    if (sum.calls + sum.rejected == 0) continue;
-    const double call_us = sum.timed_calls == 0 ? 0.0
-                                                : static_cast<double>(sum.timed_ns) / 1000.0 /
-                                                      static_cast<double>(sum.timed_calls);
-    text += fmt::format(
-        "cmdstat_{}:calls={},usec={:.0f},usec_per_call={:.2f},rejected_calls={},failed_calls={}"
-        "\r\n",
-        command.name, sum.calls, call_us * static_cast<double>(sum.calls), call_us, sum.rejected,
-        sum.failed);
-  }
-  return text;
-}
-
-std::string errorstats_section(const CommandContext& context) {
-  std::map<std::string, uint64_t> sum;
-  for (const auto& loop : context.loops)
-    for (const auto& [code, count] : loop.commands->errors()) sum[code] += count;
-  std::string text;
-  for (const auto& [code, count] : sum)
-    text += fmt::format("errorstat_{}:count={}\r\n", code, count);
-  return text;
-}
-
 struct Section {
   std::string_view name;
   std::string_view title;
@@ -203,9 +131,13 @@ constexpr Section kSections[] = {
     {"modules", "Modules", true, modules_section},
     {"commandstats", "Commandstats", false, commandstats_section},
     {"errorstats", "Errorstats", true, errorstats_section},
+    {"latencystats", "Latencystats", false, latencystats_section},
     {"cluster", "Cluster", true, cluster_section},
     {"keyspace", "Keyspace", true, keyspace_section},
 };
+
+// Names that stand for several sections.
+constexpr std::string_view kGroups[] = {"all", "default", "everything"};
 
 bool is_wanted(const Section& section, std::span<const std::string_view> names) {
   if (names.empty()) return section.by_default;
@@ -215,6 +147,17 @@ bool is_wanted(const Section& section, std::span<const std::string_view> names) 
     return equals_ignoring_case(name, section.name);
   });
 }
+
+}  // namespace
+
+bool is_section_name(std::string_view name) {
+  const auto is_name = [&](std::string_view known) { return equals_ignoring_case(name, known); };
+  return std::ranges::any_of(kSections, is_name, &Section::name) ||
+         std::ranges::any_of(kGroups, is_name);
+}
+
+namespace handlers {
+namespace {
 
 Next info_of_dispenser(Call& call) {
   const std::string_view name = call.words[1];

@@ -22,7 +22,7 @@ constexpr size_t kLongestPattern = 1024;
 constexpr std::string_view kPatternTooLong = "ERR a pattern has at most 1024 bytes";
 
 bool is_known(Call& call, std::string_view name) {
-  return call.client.view().find(name) != nullptr;
+  return call.client.look_up(name) != nullptr;
 }
 
 Next write_names(Call& call, const std::vector<std::string>& names) {
@@ -141,20 +141,21 @@ Next object_encoding(Call& call) {
   return no_such_key_or(call, [](Call& c) { c.reply.bulk("listpack"); });
 }
 
+Next object_freq(Call& call) {
+  return no_such_key_or(call, [](Call& c) {
+    c.reply.error(
+        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note "
+        "that when switching between policies at runtime LRU and LFU data will take some time to "
+        "adjust.");
+  });
+}
+
 Next object_idletime(Call& call) {
   return no_such_key_or(call, [](Call& c) { c.reply.integer(0); });
 }
 
 Next object_refcount(Call& call) {
   return no_such_key_or(call, [](Call& c) { c.reply.integer(1); });
-}
-
-Next memory_usage(Call& call) {
-  const bool sampled = call.words.size() == 5 && equals_ignoring_case(call.words[3], "samples") &&
-                       parse_number(call.words[4]).has_value();
-  if (call.words.size() != 3 && !sampled) return error(call, "ERR syntax error");
-  return no_such_key_or(
-      call, [](Call& c) { c.reply.integer(static_cast<int64_t>(Registry::kBytesPerDispenser)); });
 }
 
 }  // namespace number_dispenser::handlers

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "number_dispenser/base/text.h"
 #include "number_dispenser/command/command.h"
 
 namespace number_dispenser {
@@ -27,8 +28,7 @@ class LowerName {
   void append(std::string_view text) {
     fits_ = fits_ && size_ + text.size() <= bytes_.size();
     if (!fits_) return;
-    for (const char c : text)
-      bytes_[size_++] = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+    for (const char c : text) bytes_[size_++] = to_lower(c);
   }
 
   std::array<char, kLongestName> bytes_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "handlers.h"
+#include "settings.h"
 #include "text.h"
 
 namespace number_dispenser {
@@ -31,6 +32,11 @@ std::vector<std::string_view> without_secrets(const Command& command,
         at += 2;
       }
     }
+  } else if (command.handler == handlers::config_set) {
+    for (size_t at = 2; at < words.size(); at += 2)
+      if (const RuntimeSetting* setting = find_runtime_setting(words[at]);
+          setting != nullptr && setting->get == nullptr)
+        hide_from(at + 1, 1);
   }
   return shown;
 }

@@ -8,10 +8,6 @@
 namespace number_dispenser {
 namespace {
 
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
 template <class Number>
 std::optional<Number> parse_whole(std::string_view text) {
   Number value = 0;
@@ -38,7 +34,7 @@ class GlobMatcher {
   }
 
  private:
-  char fold(char c) const { return match_case_ ? c : lower(c); }
+  char fold(char c) const { return match_case_ ? c : to_lower(c); }
 
   // The set after '['; moves `pattern` behind the ']'.
   bool set(std::string_view& pattern, char c) const {
@@ -64,16 +60,6 @@ class GlobMatcher {
 };
 
 }  // namespace
-
-bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, {}, lower, lower);
-}
-
-std::string lower_case(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(), lower);
-  return result;
-}
 
 std::optional<uint64_t> parse_number(std::string_view text) {
   return parse_whole<uint64_t>(text);

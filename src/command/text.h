@@ -6,11 +6,10 @@
 #include <string>
 #include <string_view>
 
+#include "number_dispenser/base/text.h"
+
 namespace number_dispenser {
 
-// ASCII only.
-bool equals_ignoring_case(std::string_view a, std::string_view b);
-std::string lower_case(std::string_view text);
 // Decimal digits only, below 2^64.
 std::optional<uint64_t> parse_number(std::string_view text);
 // An optional minus sign, decimal digits.

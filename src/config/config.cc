@@ -59,10 +59,11 @@ Config defaults(const Environment& environment) {
 // Later calls outrank earlier ones.
 Result<void> apply(Config& config, const Settings& settings, ExitStatus status) {
   const Option* previous = nullptr;
-  for (const auto& [option, value, where] : settings) {
+  for (const Setting& setting : settings) {
+    const Option* option = setting.option;
     const bool first = std::exchange(previous, option) != option;
-    if (const auto applied = option->apply(config, value, first); !applied)
-      return fail(status, fmt::format("{}: {}", where, applied.error()));
+    if (const auto applied = option->apply(config, setting.value, first); !applied)
+      return fail(status, fmt::format("{}: {}", setting.where, applied.error()));
   }
   return {};
 }
@@ -114,7 +115,7 @@ Result<Config> merge(const CommandLine& line, const Environment& environment) {
 std::string report(const Config& config) {
   std::string text = "configuration is valid\n";
   for (const Option& option : options()) {
-    if (option.show != nullptr) text += fmt::format("{:<28}{}\n", option.name, option.show(config));
+    if (option.show != nullptr) text += fmt::format("{:<34}{}\n", option.name, option.show(config));
   }
   return text;
 }

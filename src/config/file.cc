@@ -22,27 +22,6 @@ namespace {
 
 constexpr size_t kMaxFileBytes = 1 << 20;
 
-Result<std::string> read_text(const std::string& path) {
-  const auto failed = [&] {
-    return fail_errno(ExitStatus::kConfiguration,
-                      fmt::format("cannot read the configuration file {}", quoted(path)), errno);
-  };
-  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.valid()) return failed();
-  std::string text;
-  std::array<char, 16384> chunk;
-  for (;;) {
-    const ssize_t got = ::read(file.get(), chunk.data(), chunk.size());
-    if (got == 0) return text;
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return failed();
-    text.append(chunk.data(), static_cast<size_t>(got));
-    if (text.size() > kMaxFileBytes)
-      return fail(ExitStatus::kConfiguration,
-                  fmt::format("the configuration file {} is larger than 1 MiB", quoted(path)));
-  }
-}
-
 // The keys that a section may have; for an empty prefix, the sections.
 std::string names_in(std::string_view prefix) {
   std::vector<std::string_view> names;
@@ -65,7 +44,7 @@ class Reader final : public YAML::EventHandler {
 
   // One of the two: what was read or the first refusal.
   const std::optional<Error>& error() const { return error_; }
-  Settings take_settings() { return std::move(settings_); }
+  ConfigText take() { return {std::move(settings_), std::move(section_lines_)}; }
 
   void refuse(const YAML::Mark& mark, std::string_view why) {
     if (!error_) error_ = {ExitStatus::kConfiguration, fmt::format("{}: {}", place(mark), why)};
@@ -138,6 +117,7 @@ class Reader final : public YAML::EventHandler {
     if (std::ranges::find(sections_, name) != sections_.end())
       return refuse(mark, fmt::format("{} is there twice", name));
     sections_.push_back(name);
+    section_lines_.emplace_back(name, mark.line);
     mark_ = mark;
     to(Next::kSectionContent);
   }
@@ -174,7 +154,11 @@ class Reader final : public YAML::EventHandler {
   }
 
   void add(const YAML::Mark& mark, const std::string& text) {
-    settings_.push_back({keys_.back(), text, fmt::format("{}: {}", place(mark), this_key())});
+    settings_.push_back({.option = keys_.back(),
+                         .value = text,
+                         .where = fmt::format("{}: {}", place(mark), this_key()),
+                         .key_place = {mark_.line, mark_.column},
+                         .value_place = {mark.line, mark.column}});
   }
 
   std::string_view this_key() const { return keys_.back()->key; }
@@ -189,6 +173,7 @@ class Reader final : public YAML::EventHandler {
   YAML::Mark mark_;                    // of the section or key being read
   std::vector<std::string> sections_;  // seen so far; the last one is being read
   std::vector<const Option*> keys_;    // likewise
+  std::vector<std::pair<std::string, int>> section_lines_;
   Settings settings_;
   std::optional<Error> error_;
 };
@@ -200,12 +185,31 @@ std::string reason(const YAML::Exception& error) {
 
 }  // namespace
 
-Result<Settings> read_config_file(const std::string& path) {
-  const auto text = read_text(path);
-  if (!text) return std::unexpected(text.error());
+Result<std::string> read_config_text(const std::string& path) {
+  const auto failed = [&] {
+    return fail_errno(ExitStatus::kConfiguration,
+                      fmt::format("cannot read the configuration file {}", quoted(path)), errno);
+  };
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.valid()) return failed();
+  std::string text;
+  std::array<char, 16384> chunk;
+  for (;;) {
+    const ssize_t got = ::read(file.get(), chunk.data(), chunk.size());
+    if (got == 0) return text;
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return failed();
+    text.append(chunk.data(), static_cast<size_t>(got));
+    if (text.size() > kMaxFileBytes)
+      return fail(ExitStatus::kConfiguration,
+                  fmt::format("the configuration file {} is larger than 1 MiB", quoted(path)));
+  }
+}
+
+Result<ConfigText> parse_config_text(const std::string& path, const std::string& text) {
   Reader reader(path);
   try {
-    std::istringstream stream(*text);
+    std::istringstream stream(text);
     YAML::Parser parser(stream);
     // Twice and not to the end: behind some errors the parser finds documents for ever.
     if (parser.HandleNextDocument(reader)) parser.HandleNextDocument(reader);
@@ -213,7 +217,15 @@ Result<Settings> read_config_file(const std::string& path) {
     reader.refuse(error.mark, fmt::format("not valid YAML: {}", reason(error)));
   }
   if (reader.error()) return std::unexpected(*reader.error());
-  return reader.take_settings();
+  return reader.take();
+}
+
+Result<Settings> read_config_file(const std::string& path) {
+  const auto text = read_config_text(path);
+  if (!text) return std::unexpected(text.error());
+  auto parsed = parse_config_text(path, *text);
+  if (!parsed) return std::unexpected(parsed.error());
+  return std::move(parsed->settings);
 }
 
 }  // namespace number_dispenser

@@ -158,6 +158,7 @@ std::span<const Option> options() {
     std::vector<Option> rows(std::begin(kOptions), std::end(kOptions));
     rows.insert(rows.end(), client_options().begin(), client_options().end());
     rows.insert(rows.end(), tls_options().begin(), tls_options().end());
+    rows.insert(rows.end(), monitoring_options().begin(), monitoring_options().end());
     return rows;
   }();
   return all;

@@ -36,6 +36,8 @@ std::span<const Option> options();
 std::span<const Option> tls_options();
 // Those rows of it that are about clients.
 std::span<const Option> client_options();
+// Those rows of it that are about what is watched.
+std::span<const Option> monitoring_options();
 
 // A value that some source has for a row, and how an error names the place. Those of one row stand
 // together.
@@ -43,6 +45,13 @@ struct Setting {
   const Option* option;
   std::string value;
   std::string where;
+  // In the file: where the key and the value begin.
+  struct Place {
+    int line = -1;  // from 0
+    int column = -1;
+  };
+  Place key_place{};
+  Place value_place{};
 };
 
 using Settings = std::vector<Setting>;

@@ -2,13 +2,12 @@
 
 #include <algorithm>
 
+#include "number_dispenser/base/text.h"
+
 namespace number_dispenser {
 
 std::optional<StrategyId> parse_strategy(std::string_view name) {
-  const auto folded = [](char c) -> char {
-    if (c == '-') return '_';
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  };
+  const auto folded = [](char c) { return c == '-' ? '_' : to_lower(c); };
   for (const Strategy& strategy : kStrategies)
     if (std::ranges::equal(name, strategy.name, {}, folded, folded)) return strategy.id;
   return std::nullopt;

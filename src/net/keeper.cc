@@ -36,6 +36,7 @@ void Keeper::tick() {
   if (!flushing_ && (grown_ || registry_.has_work())) {
     flushing_ = registry_.begin_flush();
     if (std::exchange(grown_, false)) ++progress_;
+    flush_began_ns_ = now_ns;
     if (flushing_) storage_.start_flush(flush_);
   }
   if (sweep_ns_ == 0 && registry_.sweeping()) sweep_ns_ = now_ns + Registry::kSweepMs * kNsPerMs;
@@ -63,6 +64,7 @@ void Keeper::on_flush(const Completion& completion) {
   if (completion.result < 0) return fail(-completion.result);
   registry_.end_flush();
   ++progress_;
+  if (watcher_) watcher_(clock_.monotonic_ns() - flush_began_ns_);
 }
 
 void Keeper::on_growth(const Completion& completion) {

@@ -126,6 +126,11 @@ Result<void> Server::apply(const Config& config) {
   context_->protected_mode.store(config.protected_mode);
   context_->set_tls(config.tls);
   if (!applied_clients_ || *applied_clients_ != config.clients) limit_clients(config.clients);
+  context_->slow_log.set_slower_than_us(config.slowlog_log_slower_than_us);
+  context_->slow_log.set_max_len(static_cast<uint64_t>(config.slowlog_max_len));
+  context_->latency.set_threshold_ms(static_cast<uint64_t>(config.latency_monitor_threshold_ms));
+  context_->latency_tracking.set_on(config.latency_tracking);
+  context_->latency_tracking.set_percentiles(config.latency_percentiles);
   set_log_level(config.log_level);
   return {};
 }
@@ -218,10 +223,25 @@ Result<void> Server::open_state(const Config& config) {
   facts.open_files_clients = raise_file_limit();
   facts.usable_memory_bytes = usable_memory_bytes();
   facts.acl_file = config.acl_file;
+  facts.debug_command = config.debug_command;
   context_.reset(new CommandContext{*registry_, clock_, std::move(facts),
                                     [] { ::kill(::getpid(), SIGTERM); }});
+  watch(config);
   sessions_ = std::make_unique<ClientSessions>(*context_);
   return apply(config);
+}
+
+// What the commands know of other layers' doings.
+void Server::watch(const Config& config) {
+  keeper_->watch_flushes([this](uint64_t took_ns) {
+    if (context_->latency.wants(took_ns))
+      context_->latency.note("flush", took_ns, clock_.unix_us() / 1'000'000);
+  });
+  if (config.config_file.empty()) return;
+  context_->rewrite_config = [this, path = config.config_file](std::span<const FileValue> values) {
+    const std::lock_guard lock(rewrite_mutex_);
+    return rewrite_config_file(path, values);
+  };
 }
 
 void Server::make_loops() {
@@ -268,6 +288,7 @@ void Server::run_first_loop() {
            parts_.size() == 1 ? "" : "s");
   manager_.ready(fmt::format("Serving {} dispensers", registry_->size()));
   uint64_t report_ns = 0;
+  uint64_t sample_ns = 0;
   while (phase_.load() == Phase::kServe) {
     const uint64_t watchdog_ns = manager_.watchdog_ns();
     uint64_t wait_ns = watchdog_ns == 0 ? kTickNs : std::min(kTickNs, watchdog_ns);
@@ -277,6 +298,10 @@ void Server::run_first_loop() {
     parts.loop->run_tick(wait_ns);
     for (const auto& listener : listeners_) listener->tick();
     if (keeper_->failed()) change_phase(Phase::kFail);
+    if (parts.loop->now_ns() >= sample_ns) {
+      sample_ns = parts.loop->now_ns() + kTickNs;
+      context_->traffic.sample(parts.loop->now_ns(), context_->loop_totals());
+    }
     if (parts.loop->now_ns() < report_ns) continue;
     report_ns = parts.loop->now_ns() + (watchdog_ns == 0 ? 10 * kTickNs : watchdog_ns);
     report();
@@ -356,8 +381,9 @@ void Server::reload() {
   if (applied && tls_ && *tls) tls_ = std::move(*tls);
   if (applied)
     log_info(
-        "configuration read again: log level, users, password, protected mode, TLS and clients' "
-        "limits are in force");
+        "configuration read again: log level, users, password, protected mode, TLS, clients' "
+        "limits "
+        "and monitoring are in force");
   else
     log_error("configuration not taken over: {}", applied.error().message);
   manager_.ready(fmt::format("Serving {} dispensers", registry_->size()));

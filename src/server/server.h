@@ -10,6 +10,7 @@
 #include <functional>
 #include <latch>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -57,6 +58,7 @@ class Server {
   Result<void> open_state(const Config& config);
   Result<void> listen(const Config& config);
   Result<void> watch_signals();
+  void watch(const Config& config);
   void make_loops();
   Result<void> apply(const Config& config);
   void limit_clients(const ClientConfig& config);
@@ -82,6 +84,7 @@ class Server {
   std::unique_ptr<ClientSessions> sessions_;
   std::string applied_password_;
   std::optional<ClientConfig> applied_clients_;
+  std::mutex rewrite_mutex_;
   std::vector<Loop*> loops_;
   std::optional<TlsContext> tls_;      // for what is accepted from now on
   std::vector<ListenSocket> sockets_;  // until the listeners have them

@@ -5,8 +5,6 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
-#include <algorithm>
-
 #include "number_dispenser/base/check.h"
 
 namespace number_dispenser {

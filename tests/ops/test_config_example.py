@@ -23,7 +23,8 @@ def with_every_key(text):
 
 
 def test_example_is_yaml_with_the_sections_of_the_manual(example):
-    assert list(yaml.safe_load(example.read_text())) == ["server", "storage", "logging", "tls", "cluster"]
+    assert list(yaml.safe_load(example.read_text())) == [
+        "server", "storage", "logging", "tls", "monitoring", "cluster"]
 
 
 def test_commented_keys_are_yaml_too(example):

@@ -4,13 +4,16 @@ each a list of words, or bytes sent as they are. The reply to every one of them 
 MISSING = "nosuchname"
 
 # One word too few and one too many for every command: the arity column of the table.
-COMMANDS = """auth bgsave client command config dbsize del discard echo exec exists get hello hexists hget
-hgetall hkeys hlen hmget hset hvals incr incrby info keys lastsave lolwut memory mget monitor multi object ping quit
-randomkey reset role save scan select shutdown time type unlink unwatch watch""".split()
-SUBCOMMANDS = """client|caching client|getname client|getredir client|help client|id client|info client|kill
-client|list client|no-evict client|pause client|reply client|setname client|tracking client|trackinginfo client|unblock
-client|unpause command|count command|getkeys command|help config|get config|help config|resetstat config|set
-memory|help memory|usage object|encoding object|help object|idletime object|refcount""".split()
+COMMANDS = """auth bgsave client command config dbsize debug del discard echo exec exists get hello hexists hget hgetall
+hkeys hlen hmget hset hvals incr incrby info keys lastsave latency lolwut memory mget monitor multi object
+ping quit randomkey reset role save scan select shutdown slowlog time type unlink unwatch watch""".split()
+SUBCOMMANDS = """client|caching client|getname client|getredir client|help client|id client|info client|kill client|list
+client|no-evict client|pause client|reply client|setname client|tracking client|trackinginfo client|unblock
+client|unpause command|count command|getkeys command|getkeysandflags command|help config|get config|help
+config|resetstat config|rewrite config|set latency|doctor latency|graph latency|help latency|histogram
+latency|history latency|latest latency|reset memory|doctor memory|help memory|malloc-stats memory|purge
+memory|stats memory|usage object|encoding object|freq object|help object|idletime object|refcount slowlog|get
+slowlog|help slowlog|len slowlog|reset""".split()
 # With these numbers of words they do something that differs by nature (it says so elsewhere).
 EFFECTS = {("bgsave", 0), ("bgsave", 1), ("save", 0), ("shutdown", 0), ("command", 0), ("info", 0), ("info", 1),
            ("hello", 0), ("lolwut", 0), ("lolwut", 1), ("time", 0), ("lastsave", 0), ("client|info", 0),
@@ -20,7 +23,9 @@ EFFECTS = {("bgsave", 0), ("bgsave", 1), ("save", 0), ("shutdown", 0), ("command
            ("client|tracking", 1), ("client|tracking", 2), ("client|tracking", 3), ("client|tracking", 4),
            ("client|caching", 1), ("command|getkeys", 2), ("command|getkeys", 3), ("command|getkeys", 4),
            ("get", 1), ("incr", 1), ("incrby", 2), ("hset", 3), ("config|set", 2), ("config|set", 4),
-           ("lolwut", 2), ("lolwut", 3), ("lolwut", 4), ("bgsave", 2), ("bgsave", 3), ("bgsave", 4)}
+           ("latency|doctor", 0), ("latency|help", 0), ("memory|doctor", 0), ("memory|malloc-stats", 0),
+           ("memory|stats", 0), ("slowlog|help", 0), ("latency|histogram", 0), ("command|getkeysandflags", 2),
+           ("command|getkeysandflags", 3), ("command|getkeysandflags", 4), ("lolwut", 2), ("lolwut", 3), ("lolwut", 4), ("bgsave", 2), ("bgsave", 3), ("bgsave", 4)}
 
 
 def by_arity():
@@ -242,9 +247,57 @@ CONVERSATIONS = [
     [["config", "set", "port", "1", "save"]],
     [["config", "set", "databases", "2"]],
     [["config", "resetstat"]],
+    [["config", "rewrite"]],
+    *[[["config", "set", *words]] for words in (
+        ("slowlog-max-len", "-1"), ("slowlog-max-len", "x"), ("slowlog-max-len", ""),
+        ("slowlog-max-len", "9223372036854775808"), ("slowlog-log-slower-than", "-2"),
+        ("slowlog-log-slower-than", "1.5"), ("latency-monitor-threshold", "-1"), ("latency-tracking", "maybe"),
+        ("latency-tracking-info-percentiles", "101"), ("latency-tracking-info-percentiles", "-1"),
+        ("latency-tracking-info-percentiles", "1,2"), ("latency-tracking-info-percentiles", "50 x"),
+        ("enable-debug-command", "yes"), ("slowlog-max-len", "1", "slowlog-max-len", "2"),
+        ("slowlog-max-len", "-1", "SLOWLOG-MAX-LEN", "2"), ("nosuchsetting", "1", "slowlog-max-len", "-1"),
+        ("slowlog-max-len", "-1", "nosuchsetting", "1"), ("databases", "1", "nosuchsetting", "1"),
+        ("nosuchsetting", "1", "databases", "1"), ("latency-tracking", "no", "slowlog-max-len", "-1"),
+        ("latency-tracking", "no", "requirepass"),
+    )],
+    [["config", "set", "latency-tracking-info-percentiles", "0 50.5 100", "slowlog-max-len", "64"],
+     ["config", "get", "latency-tracking-info-percentiles"], ["config", "get", "slowlog-max-len"],
+     ["config", "set", "latency-tracking-info-percentiles", ""], ["config", "get", "*percentiles"],
+     ["config", "set", "latency-tracking-info-percentiles", "50 99 99.9", "slowlog-max-len", "128"]],
+    [["config", "get", "latency-tracking"]],
+    [["config", "get", "slowlog-log-slower-than"]],
+    [["config", "get", "enable-debug-command"]],
+    # What took long.
+    [["slowlog", "reset"], ["slowlog", "get"], ["slowlog", "len"]],
+    [["slowlog", "get", "0"]],
+    [["slowlog", "get", "-1"]],
+    [["slowlog", "get", "-2"]],
+    [["slowlog", "get", "abc"]],
+    [["slowlog", "get", "99999999999999999999"]],
+    [["slowlog", "get", "1", "2"]],
+    [["slowlog", "foo"]],
+    [["latency", "latest"]],
+    [["latency", "history", "command"]],
+    [["latency", "graph", "command"]],
+    [["latency", "reset"]],
+    [["latency", "reset", "command", "foo"]],
+    [["latency", "histogram", "nosuchcommand"]],
+    [["latency", "foo"]],
+    # Debugging, memory.
+    [["debug", "sleep", "0"]],
+    [["debug", "help"]],
+    [["debug", "segfault"]],
+    [["memory", "purge"]],
+    [["object", "freq", MISSING]],
     [["role"]],
     [["shutdown", "foo"]],
     [["shutdown", "abort"]],
+    [["shutdown", "ABORT", "now"]],
+    [["shutdown", "save", "nosave"]],
+    [["bgsave", "schedule", "x"]],
+    [["bgsave", "foo"]],
+    [["lolwut", "version", "x"]],
+    [["lolwut", "version", "5", "x"]],
     [["command", "foo"]],
     [["command", "getkeys", "get", "a"]],
     [["command", "getkeys", "mget", "a", "b", "c"]],
@@ -253,6 +306,13 @@ CONVERSATIONS = [
     [["command", "getkeys", "ping", "x"]],
     [["command", "getkeys", "nosuchcommand", "x"]],
     [["command", "getkeys", "get", "a", "b"]],
+    [["command", "getkeysandflags", "exists", "a", "b"]],
+    [["command", "getkeysandflags", "del", "a"]],
+    [["command", "getkeysandflags", "incr", "a"]],
+    [["command", "getkeysandflags", "hget", "a", "b"]],
+    [["command", "getkeysandflags", "ping", "x"]],
+    [["command", "getkeysandflags", "get", "a", "b"]],
+    [["command", "getkeysandflags", "nosuchcommand", "x"]],
     [["command", "info", "nosuchcommand"]],
     [["command", "docs", "nosuchcommand"]],
     [["command", "list", "filterby", "pattern", "hget*"]],
@@ -345,3 +405,9 @@ BY_A_MONITOR = [
 
 def conversations():
     return [talk for talk in list(by_arity()) + CONVERSATIONS if talk]
+
+
+# Recorded by both with what each was told to keep secret; the times and addresses are each server's own.
+SECRETS = [["auth", "hunter2"], ["auth", "default", "hunter2"], ["hello", "2", "auth", "default", "hunter2"],
+           ["hello", "2", "setname", "auth", "auth", "default", "hunter2"], ["acl", "setuser", "bob", "on", ">hunter2"],
+           ["config", "set", "slowlog-max-len", "64", "requirepass", ""], ["echo", "x" * 200], ["exists"] + ["y"] * 40]

@@ -99,33 +99,6 @@ TEST_F(ConnectionTest, ClientNamesAndItsLibrary) {
   EXPECT_TRUE(client.sink.take().starts_with("-ERR Client names cannot contain spaces"));
 }
 
-TEST_F(ConnectionTest, ConfigGetTakesPatterns) {
-  EXPECT_EQ(client.ask("CONFIG GET save"), "*2\r\n$4\r\nsave\r\n$0\r\n\r\n");
-  EXPECT_EQ(client.ask("CONFIG GET SAVE appendonly"),
-            "*4\r\n$10\r\nappendonly\r\n$2\r\nno\r\n$4\r\nsave\r\n$0\r\n\r\n");
-  EXPECT_EQ(client.ask("CONFIG GET data[a-c]ases"), "*2\r\n$9\r\ndatabases\r\n$1\r\n1\r\n");
-  EXPECT_EQ(client.ask("CONFIG GET maxmemory"), "*2\r\n$9\r\nmaxmemory\r\n$1\r\n0\r\n");
-  EXPECT_EQ(client.ask("CONFIG GET maxmemory?policy"),
-            "*2\r\n$16\r\nmaxmemory-policy\r\n$10\r\nnoeviction\r\n");
-  EXPECT_EQ(client.ask("CONFIG GET [^a-z]*"), "*0\r\n");
-  EXPECT_EQ(client.ask("CONFIG GET nothing"), "*0\r\n");
-  const std::string all = client.ask("CONFIG GET *");
-  for (const char* name : {"appendonly", "databases", "maxclients", "port", "protected-mode"})
-    EXPECT_NE(all.find(name), std::string::npos) << name;
-  EXPECT_EQ(all.find("requirepass"), std::string::npos) << "a secret";
-  client.ask("HELLO 3");
-  EXPECT_EQ(client.ask("CONFIG GET save"), "%1\r\n$4\r\nsave\r\n$0\r\n\r\n");
-}
-
-TEST_F(ConnectionTest, ConfigSetIsAllOrNothing) {
-  EXPECT_TRUE(client.ask("CONFIG SET requirepass x protected-mode maybe").starts_with("-ERR "));
-  EXPECT_TRUE(server.context.acl.is_open());
-  EXPECT_TRUE(client.ask("CONFIG SET databases 2").starts_with("-ERR "));
-  EXPECT_EQ(client.ask("CONFIG SET requirepass x protected-mode no"), "+OK\r\n");
-  EXPECT_NE(server.context.acl.authenticate("default", "x"), nullptr);
-  EXPECT_FALSE(server.context.protected_mode.load());
-}
-
 TEST_F(ConnectionTest, ConfigSetChangesTheLimitsOfClientsOrSaysWhyNot) {
   server.context.facts.open_files_clients = 5000;
   server.context.facts.usable_memory_bytes = 1'000'000;

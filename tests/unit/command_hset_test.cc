@@ -68,7 +68,7 @@ constexpr Wrong kWrong[] = {
     {"HSET n type 3 colour red", "unknown field 'colour'",
      "type, length, starting, step, auto_disk"},
     {"HSET n type 3 step", "'step' has no value", "type, length, starting, step, auto_disk"},
-    {"HSET n type", "wrong number of arguments for 'hset' command", ""},
+    {"HSET n type", "'type' has no value", "type, length, starting, step, auto_disk"},
     {"HSET n length 3", "'type' is required", "1 (random)"},
     {"HSET n auto_disk memory", "dispenser not found", "type (1, 2 or 3)"},
     {"HSET server type 3", "'server' cannot be a dispenser's name", "INFO"},

@@ -77,7 +77,8 @@ TEST_P(ConfigFileRefused, NamesTheLineAndTheKey) {
 
 constexpr std::string_view kServerKeys =
     "addr, run_dir, threads, requirepass, aclfile, protected_mode, maxclients, maxmemory_clients, "
-    "client_output_buffer_limit, timeout, tcp_keepalive, unixsocketperm, unixsocket_group";
+    "client_output_buffer_limit, timeout, tcp_keepalive, unixsocketperm, unixsocket_group, "
+    "enable_debug_command";
 
 INSTANTIATE_TEST_SUITE_P(
     Shape, ConfigFileRefused,
@@ -86,18 +87,24 @@ INSTANTIATE_TEST_SUITE_P(
                 "4: unknown key 'server.adr'; accepted are addr, run_dir, threads, requirepass, "
                 "aclfile, protected_mode, maxclients, maxmemory_clients, "
                 "client_output_buffer_limit, timeout, tcp_keepalive, unixsocketperm, "
-                "unixsocket_group"},
+                "unixsocket_group, enable_debug_command"},
         Refused{"logging: {level: info}\nmetrics: 1\n",
-                "2: unknown key 'metrics'; accepted are server, storage, logging, cluster, tls"},
+                "2: unknown key 'metrics'; accepted are server, storage, logging, cluster, tls, "
+                "monitoring"},
         Refused{"? 'a\tb'\n: 1\n",
-                "1: unknown key 'a?b'; accepted are server, storage, logging, cluster, tls"},
-        Refused{"'': 1", "1: unknown key ''; accepted are server, storage, logging, cluster, tls"},
+                "1: unknown key 'a?b'; accepted are server, storage, logging, cluster, tls, "
+                "monitoring"},
+        Refused{
+            "'': 1",
+            "1: unknown key ''; accepted are server, storage, logging, cluster, tls, monitoring"},
         Refused{"[server]: 1", "1: a key must be a plain name"},
         Refused{"server:\n  {a: b}: 1\n", "2: a key must be a plain name"},
-        Refused{"- server",
-                "1: the file must be a mapping of server, storage, logging, cluster, tls"},
-        Refused{"server",
-                "1: the file must be a mapping of server, storage, logging, cluster, tls"},
+        Refused{
+            "- server",
+            "1: the file must be a mapping of server, storage, logging, cluster, tls, monitoring"},
+        Refused{
+            "server",
+            "1: the file must be a mapping of server, storage, logging, cluster, tls, monitoring"},
         Refused{"\nlogging: info", "2: logging must be a mapping of level, format"},
         Refused{"\nlogging: [level]", "2: logging must be a mapping of level, format"},
         Refused{"server:\n  threads: [1]\n", "2: server.threads must be a plain value"},

@@ -125,44 +125,51 @@ TEST(ConfigHelp, CheckConfigShowsEachValueInForce) {
   EXPECT_EQ(checked->action, Action::kCheckConfig);
   EXPECT_EQ(checked->text,
             "configuration is valid\n"
-            "addr                        :1 :2\n"
-            "data                        /d\n"
-            "run                         /dev/shm\n"
-            "config                      " +
+            "addr                              :1 :2\n"
+            "data                              /d\n"
+            "run                               /dev/shm\n"
+            "config                            " +
                 file.path() +
                 "\n"
-                "threads                     4\n"
-                "log-level                   info\n"
-                "log-format                  text\n"
-                "requirepass                 (set)\n"
-                "aclfile                     (none)\n"
-                "protected-mode              yes\n"
-                "maxclients                  10000\n"
-                "maxmemory-clients           25%\n"
-                "client-output-buffer-limit  normal 0 0 0\n"
-                "timeout                     0\n"
-                "tcp-keepalive               300\n"
-                "unixsocketperm              0\n"
-                "unixsocket-group            (none)\n"
-                "tls-port                    0\n"
-                "tls-cert-file               (none)\n"
-                "tls-key-file                (none)\n"
-                "tls-key-file-pass           (none)\n"
-                "tls-ca-cert-file            (none)\n"
-                "tls-ca-cert-dir             (none)\n"
-                "tls-auth-clients            yes\n"
-                "tls-protocols               (none)\n"
-                "tls-ciphers                 (none)\n"
-                "tls-ciphersuites            (none)\n"
-                "tls-prefer-server-ciphers   no\n");
+                "threads                           4\n"
+                "log-level                         info\n"
+                "log-format                        text\n"
+                "requirepass                       (set)\n"
+                "aclfile                           (none)\n"
+                "protected-mode                    yes\n"
+                "maxclients                        10000\n"
+                "maxmemory-clients                 25%\n"
+                "client-output-buffer-limit        normal 0 0 0\n"
+                "timeout                           0\n"
+                "tcp-keepalive                     300\n"
+                "unixsocketperm                    0\n"
+                "unixsocket-group                  (none)\n"
+                "tls-port                          0\n"
+                "tls-cert-file                     (none)\n"
+                "tls-key-file                      (none)\n"
+                "tls-key-file-pass                 (none)\n"
+                "tls-ca-cert-file                  (none)\n"
+                "tls-ca-cert-dir                   (none)\n"
+                "tls-auth-clients                  yes\n"
+                "tls-protocols                     (none)\n"
+                "tls-ciphers                       (none)\n"
+                "tls-ciphersuites                  (none)\n"
+                "tls-prefer-server-ciphers         no\n"
+                "slowlog-log-slower-than           10000\n"
+                "slowlog-max-len                   128\n"
+                "latency-monitor-threshold         0\n"
+                "latency-tracking                  yes\n"
+                "latency-tracking-info-percentiles 50 99 99.9\n"
+                "enable-debug-command              no\n");
 }
 
 TEST(ConfigHelp, CheckConfigNeverShowsAPassword) {
   const auto checked = parse({"-check-config"}, {{"NUMBER_DISPENSER_REQUIREPASS", "hunter2"}});
   ASSERT_TRUE(checked) << error_of(checked);
-  EXPECT_TRUE(checked->text.contains("requirepass                 (set)\n"));
+  EXPECT_TRUE(checked->text.contains("requirepass                       (set)\n"));
   EXPECT_FALSE(checked->text.contains("hunter2"));
-  EXPECT_TRUE(parse({"--check-config"})->text.contains("requirepass                 (none)\n"));
+  EXPECT_TRUE(
+      parse({"--check-config"})->text.contains("requirepass                       (none)\n"));
 }
 
 TEST(ConfigHelp, CheckConfigReportsErrorsLikeAStart) {

@@ -94,7 +94,7 @@ TEST(ConfigTls, WrongValuesAreRefused) {
 TEST(ConfigTls, TheKeysPasswordIsNeverShown) {
   const auto checked = parse({"--check-config", "--tls-key-file-pass", "hunter2"});
   ASSERT_TRUE(checked) << error_of(checked);
-  EXPECT_TRUE(checked->text.contains("tls-key-file-pass           (set)\n"));
+  EXPECT_TRUE(checked->text.contains("tls-key-file-pass                 (set)\n"));
   EXPECT_FALSE(checked->text.contains("hunter2"));
 }
 

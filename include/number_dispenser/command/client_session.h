@@ -35,6 +35,17 @@ class ClientSession final : public Session {
   Registry::View& view() { return *loop_.view; }
   RandomSource& random() { return *loop_.random; }
 
+  // Null where there is no such dispenser. Counted, for INFO's keyspace_hits and misses.
+  Cell* look_up(std::string_view dispenser) {
+    Cell* const cell = loop_.view->find(dispenser);
+    count_lookup(cell != nullptr);
+    return cell;
+  }
+  void count_lookup(bool found) {
+    CommandStats& stats = *loop_.commands;
+    (found ? stats.hits : stats.misses).add(1);
+  }
+
   uint64_t id() const { return record_.id; }
   // What others see of it; texts are changed through the directory.
   ClientRecord& record() { return record_; }
@@ -48,6 +59,8 @@ class ClientSession final : public Session {
   bool log_in(std::string_view user, std::string_view password);
   // A connection that only guesses is closed.
   bool guesses() const { return failed_logins_ >= kMostFailedLogins; }
+  // A loopback address or a Unix socket.
+  bool is_local() const { return record_.is_local; }
   // As CLIENT INFO shows it.
   std::string description() const;
   // As if it had just connected.
@@ -83,6 +96,8 @@ class ClientSession final : public Session {
   bool may_run(Call& call, const Command& command);
   void log_refusal(std::string_view reason, std::string_view object, std::string_view user = {});
   Next run(const Command& command, Call& call);
+  void record_time(const Command& command, std::span<const std::string_view> words,
+                   uint64_t took_ns);
   void refuse(Call& call, const Command* command, std::string_view error);
   Next queue(Call& call, const Command& command);
 

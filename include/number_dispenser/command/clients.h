@@ -21,6 +21,7 @@ struct ClientRecord {
   int fd = -1;
   std::string address, local_address;  // HOST:PORT, [HOST]:PORT, or PATH:0 of a Unix socket
   bool is_unix = false;
+  bool is_local = false;  // a loopback address, or a Unix socket
   uint64_t connected_ns = 0;
   const ConnectionGauges* gauges = nullptr;
 

@@ -26,7 +26,7 @@ struct Call {
 
 using Handler = Next (*)(Call&);
 
-// As COMMAND shows them, and two of our own.
+// As COMMAND shows them, and some of our own.
 enum CommandFlags : uint32_t {
   kWrite = 1u << 0,
   kReadOnly = 1u << 1,
@@ -38,9 +38,12 @@ enum CommandFlags : uint32_t {
   kFast = 1u << 7,
   kNoAuth = 1u << 8,  // allowed before AUTH
   kAllowBusy = 1u << 9,
-  kNoMulti = 1u << 10,    // not allowed inside MULTI
+  kNoMulti = 1u << 10,  // not allowed inside MULTI
+  kNoAsyncLoading = 1u << 14,
+  kSkipSlowLog = 1u << 15,
   kAtOnce = 1u << 11,     // ours: runs inside MULTI instead of being queued
   kContainer = 1u << 12,  // ours: only its subcommands run
+  kSampled = 1u << 13,    // ours: so short that only some calls are timed
 };
 
 // ACL categories. @read, @write, @admin, @dangerous (of admin), @fast and @slow follow from the

@@ -10,17 +10,23 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "number_dispenser/base/clock.h"
+#include "number_dispenser/base/debug_command.h"
 #include "number_dispenser/base/random.h"
 #include "number_dispenser/base/tls_settings.h"
 #include "number_dispenser/command/acl.h"
 #include "number_dispenser/command/clients.h"
 #include "number_dispenser/command/command.h"
+#include "number_dispenser/command/latency.h"
 #include "number_dispenser/command/login_guard.h"
 #include "number_dispenser/command/monitors.h"
+#include "number_dispenser/command/slow_log.h"
+#include "number_dispenser/command/traffic.h"
 #include "number_dispenser/dispenser/registry.h"
 #include "number_dispenser/net/client_limits.h"
 #include "number_dispenser/net/loop.h"
@@ -33,6 +39,7 @@ struct ServerFacts {
   std::string executable;
   std::string config_file;
   std::string acl_file;
+  DebugCommand debug_command = DebugCommand::kNo;
   std::string data_dir;
   std::vector<std::string> addresses;
   int tcp_port = 0;  // the first one without TLS, 0: none
@@ -50,11 +57,14 @@ class CommandStats {
   struct Row {
     Counter calls, rejected, failed;
     Counter timed_calls, timed_ns;  // of the calls that were timed
+    LatencyHistogram latency;       // of those, while latency-tracking is on
   };
 
   CommandStats() : rows_(all_commands().size()) {}
   Row& of(const Command& command) { return rows_[index_of(command)]; }
   const Row& of(const Command& command) const { return rows_[index_of(command)]; }
+
+  Counter hits, misses;  // names looked up that were, or were not, a dispenser's
 
   // `text`: an error reply without its "-".
   void count_error(std::string_view text);
@@ -66,6 +76,9 @@ class CommandStats {
   mutable std::mutex mutex_;
   std::map<std::string, uint64_t, std::less<>> errors_;
 };
+
+// A key of the configuration file as "section.key", and the value that it should have.
+using FileValue = std::pair<std::string_view, std::string>;
 
 struct CommandContext {
   Registry& registry;
@@ -79,6 +92,16 @@ struct CommandContext {
   // Those in force; without the key's password. Any thread.
   TlsSettings tls() const;
   void set_tls(const TlsSettings& settings);
+  // What watches the commands.
+  SlowLog slow_log{};
+  LatencyMonitor latency{};
+  LatencyTracking latency_tracking{};
+  Traffic traffic{};
+  LoopTotals loop_totals() const;
+  LatencyDistribution latency_of(const Command& command) const;
+  // Brings the configuration file up to date: the reason why not, or nothing. Empty where the
+  // server has no such file.
+  std::function<std::optional<std::string>(std::span<const FileValue>)> rewrite_config{};
 
   // From and to facts.acl_file; the reason why not, or nothing.
   std::optional<std::string> load_acl();

@@ -12,9 +12,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "number_dispenser/base/amount.h"
+#include "number_dispenser/base/debug_command.h"
 #include "number_dispenser/base/error.h"
 #include "number_dispenser/base/listen_address.h"
 #include "number_dispenser/base/log.h"
@@ -52,6 +54,12 @@ struct Config {
   std::string unix_socket_group;  // empty: this process's
   std::string config_file;        // empty: none
   TlsSettings tls;
+  int64_t slowlog_log_slower_than_us = 10'000;  // negative: nothing is logged
+  int64_t slowlog_max_len = 128;                // 0 or more
+  int64_t latency_monitor_threshold_ms = 0;     // 0: off
+  bool latency_tracking = true;
+  std::vector<double> latency_percentiles{50, 99, 99.9};  // each 0 to 100
+  DebugCommand debug_command = DebugCommand::kNo;
 };
 
 struct Invocation {
@@ -77,6 +85,13 @@ Result<Invocation> parse_invocation(std::span<const char* const> arguments,
 
 // Reads everything again, as SIGHUP asks for. The caller takes over what may change at run time.
 Result<Config> reload(std::span<const char* const> arguments, const Environment& environment);
+
+// A key of the configuration file as "section.key", and the value that it should have.
+using FileValue = std::pair<std::string_view, std::string>;
+// Changes the values in the file that differ, and adds those that differ from the default; all else
+// stays as it is, comments included. In one step; the reason why not, or nothing.
+std::optional<std::string> rewrite_config_file(const std::string& path,
+                                               std::span<const FileValue> values);
 
 // HOST:PORT, [IPV6]:PORT, :PORT for every interface, each with tls: before it or not, or unix:PATH.
 // Names are not looked up. The status of an error is kUsage.

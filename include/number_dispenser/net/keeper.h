@@ -5,7 +5,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "number_dispenser/base/clock.h"
 #include "number_dispenser/dispenser/registry.h"
@@ -17,6 +19,11 @@ namespace number_dispenser {
 class Keeper {
  public:
   Keeper(Registry& registry, StateFile& state, Storage& storage, const Clock& clock);
+
+  // Told how long each flush took; before any tick.
+  void watch_flushes(std::function<void(uint64_t took_ns)> watcher) {
+    watcher_ = std::move(watcher);
+  }
 
   // Starts whatever is due. After a failed flush: nothing, for ever.
   void tick();
@@ -46,6 +53,8 @@ class Keeper {
   const Clock& clock_;
   MemberOperation<Keeper, &Keeper::on_flush> flush_{*this};
   MemberOperation<Keeper, &Keeper::on_growth> growth_{*this};
+  std::function<void(uint64_t)> watcher_;
+  uint64_t flush_began_ns_ = 0;
   bool flushing_ = false;
   bool growing_ = false;
   bool grown_ = false;            // the new slots wait for the next flush's batch
