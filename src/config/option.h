@@ -14,7 +14,7 @@ namespace number_dispenser {
 
 struct Option {
   std::string_view name;        // without dashes; empty: only in the file
-  std::string_view value_name;  // with bars: all values that are accepted
+  std::string_view value_name;  // with bars, in lower case: all that is accepted
   std::string_view variable;    // of the environment; empty: none
   std::string_view key;         // section.key of the file; empty: not in the file
   std::string_view help;

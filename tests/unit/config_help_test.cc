@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <sstream>
 
 #include "config_testing.h"
@@ -78,7 +79,9 @@ TEST(ConfigHelp, NamesCommandsOptionsVariablesKeysDefaultsAndStatuses) {
 TEST(ConfigHelp, EveryValueNamedInTheHelpIsAcceptedAndNoOther) {
   int choices = 0;
   for (const AcceptedOption& option : accepted_options()) {
-    if (!option.value_name.contains('|')) continue;
+    const bool has_capitals =
+        std::ranges::any_of(option.value_name, [](char c) { return c >= 'A' && c <= 'Z'; });
+    if (!option.value_name.contains('|') || has_capitals) continue;  // a placeholder
     const std::string argument = std::string("--").append(option.name) + "=";
     std::istringstream values{std::string(option.value_name)};
     for (std::string value; std::getline(values, value, '|'); ++choices)

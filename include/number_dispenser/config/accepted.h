@@ -15,7 +15,7 @@ struct AcceptedCommand {
 struct AcceptedOption {
   std::string_view name;        // without dashes
   char letter;                  // zero: none
-  std::string_view value_name;  // empty: takes none; with bars: all values that are accepted
+  std::string_view value_name;  // empty: takes none; with bars, in lower case: all that is accepted
   std::string_view help;
   std::string_view commands;  // that use it, with spaces between
 };
