@@ -6,10 +6,10 @@
 # shellcheck disable=SC2034  # used by contrib/check
 {
   quick_steps=(format scripts style build unit readme)
-  all_steps=(format scripts style build unit sim readme e2e redis)
+  all_steps=(format scripts style build unit sim readme e2e redis mutants fuzz)
   long_steps=(
     "${all_steps[@]}" ops clang-tidy faults benchmarks
-    asan-build asan-unit asan-sim asan-e2e tsan-build tsan-unit tsan-e2e fuzz powercut
+    asan-build asan-unit asan-sim asan-e2e tsan-build tsan-unit tsan-e2e coverage powercut
   )
 }
 
@@ -22,7 +22,7 @@ declare -A needs=(
 
 check_packages=(
   bash-completion btrfs-progs clang-19 clang-format clang-tidy-19 e2fsprogs fish fuse3
-  golang-github-gomodule-redigo-dev golang-go libclang-rt-19-dev libfuse3-dev man-db mandoc mount procps
+  golang-github-gomodule-redigo-dev golang-go lcov libclang-rt-19-dev libfuse3-dev man-db mandoc mount procps
   python3 python3-pytest python3-redis python3-seccomp python3-yaml redis-tools shellcheck systemd
   util-linux xfsprogs zsh
 )
@@ -96,7 +96,8 @@ step_scripts() {
     xargs shellcheck --external-sources
 }
 
-step_style() { run_pytest 120 tests/tidy/test_style.py; }
+# The planted bugs are in it too: whether they fit the source.
+step_style() { run_pytest 120 tests/tidy/test_style.py tests/tidy/test_mutants.py; }
 
 # build_release [TARGET]...: everything, or only what a step needs.
 build_release() {
@@ -118,6 +119,19 @@ step_sim() {
   run_meson_tests build --timeout-multiplier 3 --no-suite unit
   [[ $mode != long ]] || build/tests/sim/nd-sim --seconds 900
 }
+
+# Planted bugs, each of which has to be found: some of them, or all.
+step_mutants() {
+  local simulated=(--sample 3) modelled=(--sample 2)
+  if [[ $mode == long ]]; then
+    simulated=() modelled=()
+  fi
+  "${as_owner[@]}" tests/sim/run_mutants "${simulated[@]}"
+  "${as_owner[@]}" tests/model/mutants "${modelled[@]}"
+}
+
+# Lines and branches; the lower layers have to be reached everywhere.
+step_coverage() { contrib/coverage; }
 
 step_clang_tidy() {
   build_release
@@ -218,6 +232,7 @@ step_tsan_e2e() {
   run_pytest 900 tests/e2e/test_threads.py
 }
 
+# Every corpus again, and then so many seconds of new inputs.
 step_fuzz() {
   local seconds=10
   [[ $mode != long ]] || seconds=60
