@@ -9,6 +9,7 @@
 
 #include "failing_calls.h"
 #include "file_ring.h"
+#include "memory_live.h"
 #include "number_dispenser/state/file_storage.h"
 #include "number_dispenser/state/live.h"
 #include "number_dispenser/state/state_file.h"
@@ -21,6 +22,7 @@ namespace {
 using testing_support::Call;
 using testing_support::fail_call;
 using testing_support::FileRing;
+using testing_support::MemoryLive;
 using testing_support::SeededRandom;
 using testing_support::show_file_system;
 using testing_support::stop_failing;
@@ -173,6 +175,22 @@ TEST_F(FailingCalls, ABlockingFlushThatFailsIsAnError) {
   fail_call(Call::kFdatasync, EIO);
   EXPECT_FALSE((*opened)->flush_now().has_value());
   EXPECT_TRUE((*opened)->flush_now().has_value());
+}
+
+TEST_F(FailingCalls, AStartOrAStopWhoseFlushFailsIsAnErrorAndTheNextStartWorks) {
+  const auto storage = std::move(*open(data));
+  ManualClock clock;
+  MemoryLive live;
+  const auto start = [&] { return StateFile::open(*storage, live, clock, "dispensers.state"); };
+  fail_call(Call::kFdatasync, EIO);
+  EXPECT_FALSE(start().has_value());
+  for (const unsigned good : {0u, 1u}) {
+    const auto state = start();
+    ASSERT_TRUE(state.has_value()) << state.error().message;
+    fail_call(Call::kFdatasync, EIO, good);
+    EXPECT_FALSE((*state)->close().has_value());
+  }
+  EXPECT_TRUE(start().has_value());
 }
 
 class FailingGrowth : public FailingCalls {
