@@ -7,8 +7,10 @@
 {
   quick_steps=(format scripts style build unit readme)
   all_steps=(
-    format scripts style build unit clang-tidy asan-build tsan-build sim readme e2e redis clients ops faults benchmarks
-    powercut asan-unit asan-sim asan-e2e tsan-unit tsan-e2e fuzz
+    format scripts style build unit clang-tidy asan-build tsan-build sim mutants readme e2e redis clients ops faults
+    benchmarks powercut asan-unit asan-sim asan-e2e tsan-unit tsan-e2e fuzz
+  )
+  long_steps=("${all_steps[@]}" coverage)
   )
   # Of these, the ones that run beside the others.
   background_steps=(clang-tidy asan-build tsan-build powercut)
@@ -23,7 +25,8 @@ declare -A needs=(
 
 check_packages=(
   bash-completion btrfs-progs clang-19 clang-format clang-tidy-19 e2fsprogs fish fuse3
-  golang-github-gomodule-redigo-dev golang-go libclang-rt-19-dev libfuse3-dev libhiredis-dev man-db mandoc mount procps
+  golang-github-gomodule-redigo-dev golang-go lcov libclang-rt-19-dev libfuse3-dev libhiredis-dev man-db mandoc
+  mount procps
   python3 python3-pytest python3-redis python3-seccomp python3-yaml redis-tools shellcheck systemd
   util-linux xfsprogs zsh
 )
@@ -107,7 +110,8 @@ step_scripts() {
     xargs shellcheck --external-sources
 }
 
-step_style() { run_pytest 120 tests/tidy/test_style.py; }
+# The planted bugs are in it too: whether they fit the source.
+step_style() { run_pytest 120 tests/tidy/test_style.py tests/tidy/test_mutants.py; }
 
 # build_release [TARGET]...: everything, or only what a step needs.
 build_release() {
@@ -129,6 +133,19 @@ step_sim() {
   run_meson_tests build --timeout-multiplier 3 --no-suite unit
   [[ $mode != long ]] || build/tests/sim/nd-sim --seconds 900
 }
+
+# Planted bugs, each of which has to be found: some of them, or all.
+step_mutants() {
+  local simulated=(--sample 3) modelled=(--sample 2)
+  if [[ $mode == long ]]; then
+    simulated=() modelled=()
+  fi
+  "${as_owner[@]}" tests/sim/run_mutants "${simulated[@]}"
+  "${as_owner[@]}" tests/model/mutants "${modelled[@]}"
+}
+
+# Lines and branches; the lower layers have to be reached everywhere.
+step_coverage() { contrib/coverage; }
 
 step_clang_tidy() {
   build_release
@@ -252,6 +269,7 @@ step_tsan_e2e() {
   run_pytest 900 tests/e2e/test_threads.py tests/e2e/test_other_connections.py tests/e2e/test_monitor.py
 }
 
+# Every corpus again, and then so many seconds of new inputs.
 step_fuzz() {
   local seconds=10
   [[ $mode != long ]] || seconds=60

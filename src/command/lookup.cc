@@ -56,8 +56,9 @@ const Command* find_command(std::string_view name) {
 }
 
 const Command* resolve_command(std::span<const std::string_view> words) {
-  const Command* row = find_row(LowerName(words[0]).view());
-  if (row == nullptr || row->name.size() != words[0].size()) return nullptr;
+  // Not find_row(): "config|help" is no request's first word, and its handler would find its own words shifted.
+  const Command* row = find_command(words[0]);
+  if (row == nullptr) return nullptr;
   if (words.size() == 1) return row;
   const auto children = subcommands_of(*row);
   if (children.empty()) return row;

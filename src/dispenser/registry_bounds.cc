@@ -88,7 +88,7 @@ void Registry::move_bound(uint32_t slot, uint64_t now_ns) {
 // Brings the bound to the exact position, which may lower it; also the way into another strategy.
 void Registry::retract(uint32_t slot, uint64_t now_ns) {
   Entry& e = entries_[slot];
-  if (e.state == State::kFree || e.state == State::kDropped) return;
+  if (e.state == State::kDropped) return;
   if (e.cell.kind != Kind::kRandom && strategy_of(e.strategy).durable) {
     const uint64_t next = e.cell.next->load();
     // In memory first, written after (cell.h): from here on nothing leaves on the old bound.

@@ -135,11 +135,9 @@ RequestDecoder::Outcome RequestDecoder::refuse_bulk(State state, std::string_vie
       return fail_type(input[start]);
     case State::kNoNumber:
       return fail("ERR Protocol error: invalid bulk length");
-    case State::kPartial:
-    case State::kLength:
-      break;
+    default:
+      return Outcome::kNeedMore;
   }
-  return Outcome::kNeedMore;
 }
 
 inline RequestDecoder::Header RequestDecoder::read_header(std::string_view input, size_t start,

@@ -10,9 +10,9 @@ bool is_space(char c) {
   return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-// A vertical tab or a form feed separates words, but does not end one.
+// A vertical tab or a form feed separates words, but does not end one. (A line has no line feed.)
 bool ends_word(char c) {
-  return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+  return c == ' ' || c == '\r' || c == '\t';
 }
 
 bool is_quote(char c) {

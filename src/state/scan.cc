@@ -55,8 +55,7 @@ std::optional<std::string> header_fault(const Header& header) {
   return std::nullopt;
 }
 
-std::expected<Header, std::string> read_header(std::span<const std::byte> file,
-                                               std::vector<std::string>& notes) {
+std::expected<Header, std::string> read_header(std::span<const std::byte> file, Scan& result) {
   if (file.size() < layout::kPageBytes)
     return std::unexpected(
         fmt::format("the file is truncated: {} bytes, shorter than its header "
@@ -69,10 +68,13 @@ std::expected<Header, std::string> read_header(std::span<const std::byte> file,
     return std::unexpected(
         fmt::format("header (offsets 0 and {}): {}{}", layout::kHeaderCopyOffset, *faults[0],
                     faults[0] == "wrong checksum" ? fmt::format("; {}", kRemedy) : ""));
-  for (size_t copy = 0; copy < 2; ++copy)
-    if (faults[copy])
-      notes.push_back(fmt::format("header copy {} (offset {}): {}; the other copy is good",
-                                  copy + 1, copy * layout::kHeaderCopyOffset, *faults[copy]));
+  for (size_t copy = 0; copy < 2; ++copy) {
+    if (!faults[copy]) continue;
+    const uint64_t offset = copy * layout::kHeaderCopyOffset;
+    result.damaged.push_back({offset, layout::kHeaderCopyOffset - offset, sizeof(Header)});
+    result.notes.push_back(fmt::format("header copy {} (offset {}): {}; the other copy is good",
+                                       copy + 1, offset, *faults[copy]));
+  }
   if (faults[0]) return copies[1];
   if (faults[1]) return copies[0];
   return copies[0].sequence >= copies[1].sequence ? copies[0] : copies[1];
@@ -85,20 +87,21 @@ bool record_holds(const BoundSlot& record, const ScannedTenant& tenant) {
 }
 
 // False if neither copy can be used.
-bool read_bound(std::span<const std::byte> file, ScannedTenant& tenant,
-                std::vector<std::string>& notes) {
-  const BoundSlot copies[2] = {
-      read_at<BoundSlot>(file, layout::bound_offset(tenant.slot, 0)),
-      read_at<BoundSlot>(file, layout::bound_offset(tenant.slot, 1)),
-  };
+bool read_bound(std::span<const std::byte> file, ScannedTenant& tenant, Scan& result) {
+  const uint64_t offsets[2] = {layout::bound_offset(tenant.slot, 0),
+                               layout::bound_offset(tenant.slot, 1)};
+  const BoundSlot copies[2] = {read_at<BoundSlot>(file, offsets[0]),
+                               read_at<BoundSlot>(file, offsets[1])};
   const bool good[2] = {record_holds(copies[0], tenant), record_holds(copies[1], tenant)};
   if (!good[0] && !good[1]) return false;
-  for (unsigned copy = 0; copy < 2; ++copy)
-    if (!good[copy])
-      notes.push_back(
-          fmt::format("slot {} ({}): bound record copy {} (offset {}) is damaged; the "
-                      "other copy is good",
-                      tenant.slot, tenant.name, copy + 1, layout::bound_offset(tenant.slot, copy)));
+  for (unsigned copy = 0; copy < 2; ++copy) {
+    if (good[copy]) continue;
+    result.damaged.push_back({offsets[copy], offsets[1 - copy], sizeof(BoundSlot)});
+    result.notes.push_back(
+        fmt::format("slot {} ({}): bound record copy {} (offset {}) is damaged; the other copy is "
+                    "good",
+                    tenant.slot, tenant.name, copy + 1, offsets[copy]));
+  }
   const auto rank = [](const BoundSlot& record) {
     return std::pair(record.bound, record.sequence);
   };
@@ -132,7 +135,7 @@ std::string slot_fault(uint32_t slot, uint64_t offset, std::string_view what) {
 
 std::expected<Scan, std::string> scan(std::span<const std::byte> file) {
   Scan result;
-  auto header = read_header(file, result.notes);
+  auto header = read_header(file, result);
   if (!header) return std::unexpected(header.error());
   result.header = *header;
   const uint64_t expected_bytes = layout::file_bytes(header->extents);
@@ -160,7 +163,7 @@ std::expected<Scan, std::string> scan(std::span<const std::byte> file) {
     ScannedTenant tenant{.slot = slot};
     if (!read_descriptor(file, tenant))
       return std::unexpected(slot_fault(slot, offset, "the dispenser's definition is damaged"));
-    if (!read_bound(file, tenant, result.notes))
+    if (!read_bound(file, tenant, result))
       return std::unexpected(
           slot_fault(slot, layout::bound_offset(slot, 0),
                      fmt::format("both bound records of dispenser {} are damaged", tenant.name)));

@@ -49,6 +49,15 @@ void set_run(std::byte* live, uint64_t run) {
   std::memcpy(live + offsetof(layout::LiveHeader, run), &run, sizeof run);
 }
 
+// Makes damaged copies good, and durable, while the good ones are not written to: the power may go
+// at the next flush too, and tear the other copy.
+Result<void> repair(Storage& storage, const Scan& found) {
+  if (found.damaged.empty()) return {};
+  for (const DamagedCopy& copy : found.damaged)
+    std::memcpy(storage.data() + copy.offset, storage.data() + copy.good_offset, copy.bytes);
+  return storage.flush_now();
+}
+
 }  // namespace
 
 std::vector<std::byte> StateFile::fresh_file(RandomSource& random) {
@@ -73,6 +82,7 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
   auto found = scan({storage.data(), storage.size()});
   if (!found) return fail(ExitStatus::kIoError, fmt::format("{}: {}", what, found.error()));
   for (const std::string& note : found->notes) log_warn("{}: {}", what, note);
+  if (auto repaired = repair(storage, *found); !repaired) return std::unexpected(repaired.error());
 
   std::unique_ptr<StateFile> file(new StateFile(storage, live, clock));
   file->header_ = found->header;

@@ -19,17 +19,8 @@ DIFFERENCES = {
     ("mget", "key specs"): DRAWS,
     ("hset", "arity"): "a field without a value gets an error that names it, so three words come to the handler",
 }
-NOT_YET = "not built yet"
 # Subcommands of commands that are here, which are missing.
 LEFT_OUT = {
-    "client|getredir": "of tracking, which is refused",
-    "client|trackinginfo": "of tracking, which is refused",
-    "client|unblock": "no command blocks a client",
-    "client|kill": NOT_YET,
-    "client|list": NOT_YET,
-    "client|pause": NOT_YET,
-    "client|reply": NOT_YET,
-    "client|unpause": NOT_YET,
 }
 NEWER_THAN_7_0 = {"client|no-touch", "client|setinfo"}
 

@@ -9,12 +9,13 @@ MemoryStorage::MemoryStorage(std::span<const std::byte> initial, uint64_t capaci
                              Memory memory)
     : cache_(capacity_bytes), memory_(memory), bytes_(initial.size()) {
   ND_CHECK(initial.size() <= capacity_bytes, "{} bytes", initial.size());
+  if (initial.empty()) return;  // memcpy takes no nullptr, not even for nothing
   std::memcpy(cache_.data(), initial.data(), initial.size());
   make_durable(initial);
 }
 
 void MemoryStorage::make_durable(std::span<const std::byte> image) {
-  if (memory_ == Memory::kForgetful) return;
+  if (memory_ == Memory::kForgetful || image.empty()) return;
   if (durable_.size() < image.size()) durable_.resize(image.size());
   std::memcpy(durable_.data(), image.data(), image.size());
 }

@@ -208,6 +208,11 @@ TEST_F(ConnectionTest, UnknownCommandsAreToldAsRedisTellsThem) {
   EXPECT_NE(client.ask("SET a 1").find("keeps no values"), std::string::npos);
 }
 
+TEST_F(ConnectionTest, ASubcommandsRowIsNoCommandByItself) {
+  for (const char* line : {"config|help 3", "CLIENT|SETNAME a b", "acl|users x"})
+    EXPECT_TRUE(client.ask(line).starts_with("-ERR unknown command '")) << line;
+}
+
 TEST_F(ConnectionTest, TheTableIsSoundAndDescribesItself) {
   std::set<std::string_view> names;
   size_t top_level = 0;

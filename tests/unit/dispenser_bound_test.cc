@@ -147,5 +147,14 @@ TEST(Window, ADispenserThatHasUsedItsBudgetEarnsANewOne) {
   EXPECT_EQ(window_ordinals(strategy, next + 14, wasted, kFast), 1U) << "2014 is 106 times 19";
 }
 
+TEST(BoundRecord, DiffersInEachOfItsFields) {
+  const BoundRecord record{9, 8, 7, StrategyId::kPreBase};
+  EXPECT_EQ(record, record);
+  EXPECT_NE(record, (BoundRecord{10, 8, 7, StrategyId::kPreBase}));
+  EXPECT_NE(record, (BoundRecord{9, 9, 7, StrategyId::kPreBase}));
+  EXPECT_NE(record, (BoundRecord{9, 8, 8, StrategyId::kPreBase}));
+  EXPECT_NE(record, (BoundRecord{9, 8, 7, StrategyId::kPreClose}));
+}
+
 }  // namespace
 }  // namespace number_dispenser

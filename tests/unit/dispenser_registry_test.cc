@@ -148,5 +148,87 @@ TEST_F(RegistryTest, UnknownNamesAreNotFound) {
   EXPECT_EQ(registry->info("a"), std::nullopt);
 }
 
+TEST_F(RegistryTest, ListsNamesBySlotAndGoesOnWhereItStopped) {
+  for (const char* name : {"a", "b", "c", "d"}) define(name);
+  settle();
+  registry->remove(*view, "b");
+  define("e");
+  std::vector<std::string> names;
+  const auto take = [&](std::string_view name) { names.emplace_back(name); };
+  const uint64_t next = registry->list(0, 2, take);
+  EXPECT_EQ(names, (std::vector<std::string>{"a", "c"}));
+  EXPECT_EQ(registry->list(next, 10, take), 0U);
+  EXPECT_EQ(names, (std::vector<std::string>{"a", "c", "d", "e"}));
+  EXPECT_EQ(registry->slots(), 5U);
+}
+
+TEST_F(RegistryTest, TheLastFlushHasATime) {
+  const int64_t before = registry->last_flush_unix_s();
+  clock.advance_ms(5000);
+  define("a");
+  EXPECT_EQ(registry->last_flush_unix_s(), before);
+  settle();
+  EXPECT_EQ(registry->last_flush_unix_s(), before + 5);
+}
+
+TEST_F(RegistryTest, ASlotThatIsFreeAgainIsNotRaisedForALateWish) {
+  define("a");
+  settle();
+  const auto other = registry->make_view();
+  Cell* late = other->find("a");
+  registry->remove(*view, "a");
+  ASSERT_TRUE(registry->begin_flush());
+  // The other loop has not heard of the end yet.
+  late->draw(1);
+  registry->want_raise(*late);
+  registry->end_flush();
+  for (Registry::View* each : {view.get(), other.get(), view.get(), other.get()}) tick(*each);
+  const BoundRecord before = store.records[late->slot];
+  EXPECT_FALSE(registry->begin_flush());
+  EXPECT_EQ(store.records[late->slot], before);
+}
+
+TEST_F(RegistryTest, AnOpenWindowOfADeletedDispenserIsSweptAway) {
+  for (const bool retired : {false, true}) {
+    define("a", StrategyId::kPreCheckpoint);
+    settle();
+    for (int draws = 0; draws < 200; ++draws) {
+      draw(cell("a"));
+      clock.advance_ms(10);
+      flush();
+    }
+    ASSERT_TRUE(registry->sweeping());
+    registry->remove(*view, "a");
+    if (retired) settle();
+    registry->sweep();
+    EXPECT_FALSE(registry->sweeping());
+    settle();
+  }
+}
+
+TEST_F(RegistryTest, ARandomDispensersStatisticsAreWrittenOnceTheyAreOld) {
+  const auto made =
+      registry->define(*view, "r", {Kind::kRandom, 6, 0, 0}, StrategyId::kElegantClose);
+  ASSERT_EQ(made.outcome, Outcome::kDone);
+  settle();
+  const uint32_t slot = cell("r").slot;
+  for (int draws = 0; draws < 7; ++draws) draw(cell("r"));
+  flush();
+  ASSERT_TRUE(registry->sweeping());
+  registry->sweep();
+  EXPECT_EQ(store.records[slot].position, 0U);
+  clock.advance_ms(2000);
+  registry->sweep();
+  flush();
+  EXPECT_EQ(store.records[slot].position, 7U);
+  EXPECT_FALSE(registry->sweeping());
+  // Into a strategy that keeps nothing, and back.
+  for (const StrategyId strategy : {StrategyId::kMemory, StrategyId::kPreBase}) {
+    registry->switch_strategy("r", strategy);
+    settle();
+    EXPECT_EQ(store.records[slot].strategy, strategy);
+  }
+}
+
 }  // namespace
 }  // namespace number_dispenser

@@ -108,5 +108,16 @@ TEST(BufferDeathTest, TakingMoreThanThereIsAborts) {
   EXPECT_DEATH(buffer.commit(buffer.capacity()), "broken invariant");
 }
 
+TEST(Buffer, ConsumedAndThenCutToNothingItStartsAtTheFrontAgain) {
+  Buffer buffer;
+  buffer.append(std::string(200, 'a'));
+  const size_t capacity = buffer.capacity();
+  buffer.consume(100);
+  buffer.truncate(0);
+  buffer.append(std::string(capacity, 'b'));
+  EXPECT_EQ(buffer.view(), std::string(capacity, 'b'));
+  EXPECT_EQ(buffer.capacity(), capacity);
+}
+
 }  // namespace
 }  // namespace number_dispenser

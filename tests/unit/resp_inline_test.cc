@@ -71,6 +71,11 @@ TEST(InlineCommand, UnbalancedQuotesAreAnError) {
   }
 }
 
+TEST(InlineCommand, ABackslashAtTheEndOfAnOpenQuoteIsAnError) {
+  for (const char* line : {"\"a\\\n", "'a\\\n", "'a\\b\n"})
+    EXPECT_EQ(decode_whole(line).outcome, Outcome::kError) << line;
+}
+
 TEST(InlineCommand, QuotesStillOpenAtTheEndOfALineDoNotSpanLines) {
   EXPECT_EQ(decode_whole("GET \"a\r\nb\"\r\n").outcome, Outcome::kError);
 }

@@ -26,11 +26,19 @@ struct ScannedTenant {
   int64_t created_unix_s = 0;
 };
 
+// One of a record's two copies that cannot be used; the other one can.
+struct DamagedCopy {
+  uint64_t offset;
+  uint64_t good_offset;
+  size_t bytes;
+};
+
 struct Scan {
   layout::Header header{};
   std::vector<ScannedTenant> tenants;  // by slot
   std::vector<uint32_t> free_slots;    // free or pending, ascending
-  std::vector<std::string> notes;      // survived damage and leftovers, a line each
+  std::vector<DamagedCopy> damaged;
+  std::vector<std::string> notes;  // survived damage, a line each
 };
 
 // The error is one line: what is damaged, its slot and offset, and the remedy. Any bytes whatever
