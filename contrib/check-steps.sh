@@ -11,7 +11,6 @@
     benchmarks powercut asan-unit asan-sim asan-e2e tsan-unit tsan-e2e fuzz
   )
   long_steps=("${all_steps[@]}" coverage)
-  )
   # Of these, the ones that run beside the others.
   background_steps=(clang-tidy asan-build tsan-build powercut)
 }
@@ -26,8 +25,7 @@ declare -A needs=(
 check_packages=(
   bash-completion btrfs-progs clang-19 clang-format clang-tidy-19 e2fsprogs fish fuse3
   golang-github-gomodule-redigo-dev golang-go lcov libclang-rt-19-dev libfuse3-dev libhiredis-dev man-db mandoc
-  mount procps
-  python3 python3-pytest python3-redis python3-seccomp python3-yaml redis-tools shellcheck systemd
+  mount procps python3 python3-pytest python3-redis python3-seccomp python3-yaml redis-tools shellcheck systemd
   util-linux xfsprogs zsh
 )
 
