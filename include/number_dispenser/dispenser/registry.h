@@ -129,12 +129,15 @@ class Registry {
   // called but stop_issuing().
   void end_flush();
   // There is something for begin_flush().
-  bool has_work() const { return has_work_.load(std::memory_order_acquire); }
+  // Sequentially consistent, as the loops' announcements of it are: whoever finds its work
+  // announced already knows that the keeper, which takes the announcement back first, looks here
+  // after that.
+  bool has_work() const { return has_work_.load(); }
   // Looks for idle dispensers whose bound goes back; to be called every kSweepMs while sweeping()
   // is true.
   static constexpr uint64_t kSweepMs = 500;
   void sweep();
-  bool sweeping() const;
+  bool sweeping() const { return sweeping_.load(std::memory_order_relaxed); }
 
   // While true, a definition that finds no room is refused instead of waiting for growth.
   void refuse_new(bool refuse) { refuse_new_.store(refuse, std::memory_order_release); }
@@ -235,6 +238,7 @@ class Registry {
   std::atomic<uint64_t> settled_{1};  // change 0 is none
   std::atomic<int64_t> last_flush_unix_s_{0};
   std::atomic<bool> has_work_{false};
+  std::atomic<bool> sweeping_{false};  // something is in open_
   std::atomic<bool> issuing_{true};
   std::atomic<bool> refuse_new_{false};
 };
