@@ -65,6 +65,7 @@ Registry::Change Registry::define(View& view, std::string_view name, const Defin
   next_batch_.pending.push_back(*slot);
   has_work_.store(true);
   apply(view);
+  view.logged_ = view.adopted_;
   return {Outcome::kDone, e.create_change};
 }
 
@@ -100,6 +101,7 @@ Registry::Change Registry::remove(View& view, std::string_view name) {
   next_batch_.dropped.push_back({slot, change});
   has_work_.store(true);
   apply(view);
+  view.logged_ = view.adopted_;
   return {Outcome::kDone, change};
 }
 
@@ -211,6 +213,7 @@ void Registry::end_flush() {
     if (!e.created) mark_durable(e.create_change);
     mark_durable(dropped.change);
     log(LogEntry::What::kRetire, dropped.slot);
+    ++retired_;
   }
   settle();
   if (!pended_.empty() || !dirty_.empty() || !next_batch_.empty())

@@ -148,7 +148,7 @@ class Loop {
   std::vector<std::string_view> request_scratch_;
   uint64_t progress_seen_ = 0;
   uint64_t progress_told_ = 0;
-  uint64_t log_end_told_ = 0;
+  uint64_t logged_told_ = 0;
   bool draining_ = false;
   uint64_t buffer_limit_bytes_ = UINT64_MAX;
   size_t output_share_bytes_ = 1;  // until the first tick
