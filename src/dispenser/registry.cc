@@ -63,8 +63,9 @@ Registry::Change Registry::define(View& view, std::string_view name, const Defin
   log(LogEntry::What::kAdd, *slot);
   e.create_change = new_change();
   next_batch_.pending.push_back(*slot);
-  has_work_.store(true, std::memory_order_release);
+  has_work_.store(true);
   apply(view);
+  view.logged_ = view.adopted_;
   return {Outcome::kDone, e.create_change};
 }
 
@@ -82,7 +83,7 @@ Registry::Change Registry::switch_to(uint32_t slot, StrategyId strategy) {
   e.strategy = strategy;
   const uint64_t change = new_change();
   next_batch_.switched.push_back({slot, change});
-  has_work_.store(true, std::memory_order_release);
+  has_work_.store(true);
   return {Outcome::kDone, change};
 }
 
@@ -98,8 +99,9 @@ Registry::Change Registry::remove(View& view, std::string_view name) {
   log(LogEntry::What::kRemove, slot);
   const uint64_t change = new_change();
   next_batch_.dropped.push_back({slot, change});
-  has_work_.store(true, std::memory_order_release);
+  has_work_.store(true);
   apply(view);
+  view.logged_ = view.adopted_;
   return {Outcome::kDone, change};
 }
 
@@ -132,7 +134,7 @@ uint64_t Registry::request_flush() {
   const std::lock_guard lock(mutex_);
   const uint64_t change = new_change();
   next_batch_.requested.push_back(change);
-  has_work_.store(true, std::memory_order_release);
+  has_work_.store(true);
   return change;
 }
 
@@ -140,7 +142,7 @@ void Registry::want_raise(Cell& cell) {
   if (cell.raise_wanted.exchange(true)) return;
   const std::lock_guard lock(mutex_);
   dirty_.push_back(cell.slot);
-  has_work_.store(true, std::memory_order_release);
+  has_work_.store(true);
 }
 
 bool Registry::adopt(View& view) {
@@ -166,7 +168,7 @@ bool Registry::announce(View& view) {
 bool Registry::begin_flush() {
   const std::lock_guard lock(mutex_);
   ND_CHECK(in_flight_.empty(), "a flush is in flight");
-  has_work_.store(false, std::memory_order_release);
+  has_work_.store(false);
   const uint64_t now_ns = clock_.monotonic_ns();
   const bool store_wrote = store_.before_flush();
   std::swap(in_flight_, next_batch_);
@@ -211,15 +213,11 @@ void Registry::end_flush() {
     if (!e.created) mark_durable(e.create_change);
     mark_durable(dropped.change);
     log(LogEntry::What::kRetire, dropped.slot);
+    ++retired_;
   }
   settle();
   if (!pended_.empty() || !dirty_.empty() || !next_batch_.empty())
-    has_work_.store(true, std::memory_order_release);
-}
-
-bool Registry::sweeping() const {
-  const std::lock_guard lock(mutex_);
-  return !open_.empty();
+    has_work_.store(true);
 }
 
 void Registry::sweep() {
@@ -242,6 +240,7 @@ void Registry::sweep() {
     if (e.exact) mark_dirty(slot);
     return done;
   });
+  sweeping_.store(!open_.empty(), std::memory_order_relaxed);
 }
 
 void Registry::close() {

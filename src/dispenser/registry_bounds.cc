@@ -52,7 +52,7 @@ void Registry::publish(Entry& e) {
 void Registry::mark_dirty(uint32_t slot) {
   if (entries_[slot].cell.raise_wanted.exchange(true)) return;
   dirty_.push_back(slot);
-  has_work_.store(true, std::memory_order_release);
+  has_work_.store(true);
 }
 
 void Registry::move_bound(uint32_t slot, uint64_t now_ns) {
@@ -115,6 +115,7 @@ void Registry::open_window(uint32_t slot) {
   e.seen_next = e.cell.next->load();
   if (std::exchange(e.open, true)) return;
   open_.push_back(slot);
+  sweeping_.store(true, std::memory_order_relaxed);
 }
 
 uint64_t Registry::last_change() const {

@@ -54,7 +54,6 @@ class Connection final : private ReplySink {
   // up.
   void tend(uint64_t now_ns);
 
-  bool holds() const { return !held_.empty(); }
   bool waits() const { return !held_.empty() || stalled_; }
   // Every operation has ended: may be destroyed.
   bool finished() const { return closed_; }

@@ -125,8 +125,9 @@ void Loop::resume_paused() {
 
 // Work this loop has made for others, and progress it has made for them.
 void Loop::tell_others(bool settled) {
-  const uint64_t log_end = registry_.log_end();
-  const bool defined = std::exchange(log_end_told_, log_end) != log_end;
+  // Only by the loop that made the change: each of the others would wake all again.
+  const uint64_t logged = Registry::logged(view_) + (is_keeper() ? registry_.retired() : 0);
+  const bool defined = std::exchange(logged_told_, logged) != logged;
   // Once each time: waking whoever waits in every tick would have two loops wake each other in turn
   // for as long as a flush takes.
   const uint64_t progress = keeper_.progress();

@@ -80,18 +80,26 @@ std::span<const std::byte> LiveDirectory::open_previous(const layout::FileId& id
   return previous_;
 }
 
-bool LiveDirectory::newer_exists(const layout::FileId& id, uint64_t epoch) {
+std::vector<LiveDirectory::Found> LiveDirectory::list(const layout::FileId& id) const {
   const std::string prefix = prefix_of(id);
+  std::vector<Found> all;
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(directory_.c_str()), ::closedir);
-  if (!directory) return false;
-  while (const dirent* entry = ::readdir(directory.get())) {
+  while (const dirent* entry = directory ? ::readdir(directory.get()) : nullptr) {
     const std::string_view name = entry->d_name;
-    if (!name.starts_with(prefix) || !name.ends_with(kSuffix)) continue;
-    uint64_t found = 0;
-    std::from_chars(name.data() + prefix.size(), name.data() + name.size(), found);
-    if (found > epoch) return true;
+    if (!name.starts_with(prefix)) continue;
+    Found found{std::string(name), 0, false};
+    const char* const end = name.data() + name.size();
+    const auto parsed = std::from_chars(name.data() + prefix.size(), end, found.epoch);
+    const std::string_view rest(parsed.ptr, end);
+    found.named = rest == kSuffix;
+    if (found.named || rest == std::string(kSuffix) + std::string(kNew)) all.push_back(found);
   }
-  return false;
+  return all;
+}
+
+bool LiveDirectory::newer_exists(const layout::FileId& id, uint64_t epoch) {
+  return std::ranges::any_of(
+      list(id), [&](const Found& found) { return found.named && found.epoch > epoch; });
 }
 
 Result<void> LiveDirectory::create_file(const std::string& path, uint64_t bytes) {
@@ -120,6 +128,8 @@ std::byte* LiveDirectory::create(const layout::FileId& id, uint64_t epoch, uint6
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (reserved == MAP_FAILED) return nullptr;
   base_ = static_cast<std::byte*>(reserved);
+  id_ = id;
+  epoch_ = epoch;
   if (const auto made = create_file(path_of(id, epoch) + std::string(kNew), page_ceiling(bytes));
       !made)
     log_warn("no live counters, so SIGKILL will cost what a power cut does: {}",
@@ -161,6 +171,9 @@ void LiveDirectory::drop_previous() {
   }
   if (!previous_path_.empty()) ::unlink(previous_path_.c_str());
   previous_path_.clear();
+  // Of starts that were killed before they came here. Newer ones stay: they tell a restored copy.
+  for (const Found& found : list(id_))
+    if (found.epoch < epoch_) ::unlink(fmt::format("{}/{}", directory_, found.name).c_str());
 }
 
 void LiveDirectory::drop_current() {

@@ -230,5 +230,23 @@ TEST_F(LiveDirectoryTest, OldCountersGoWhenTheyAreNotNeeded) {
   EXPECT_EQ(files(), 0U);
 }
 
+TEST_F(LiveDirectoryTest, AStartDropsWhatEarlierOnesThatWereKilledHaveLeft) {
+  const auto exists = [&](const std::string& name) {
+    return std::filesystem::exists(folder.path() + "/" + name);
+  };
+  leave_counters(7, 1);
+  const std::string seven = std::filesystem::path(only_file()).filename();
+  const std::string prefix = seven.substr(0, seven.size() - std::string("7.live").size());
+  for (const char* name : {"3.live", "4.live.new", "9.live", "3.liver"})
+    std::filesystem::copy_file(folder.path() + "/" + seven, folder.path() + "/" + prefix + name);
+  leave_counters(8, 2);
+  EXPECT_FALSE(exists(seven));
+  EXPECT_FALSE(exists(prefix + "3.live"));
+  EXPECT_FALSE(exists(prefix + "4.live.new"));
+  EXPECT_TRUE(exists(prefix + "8.live"));
+  EXPECT_TRUE(exists(prefix + "9.live")) << "tells that the state file is an older copy";
+  EXPECT_TRUE(exists(prefix + "3.liver")) << "not ours";
+}
+
 }  // namespace
 }  // namespace number_dispenser

@@ -48,6 +48,7 @@ class Registry {
     uint64_t adopted_ = 0;    // log entries applied
     uint64_t at_tick_ = 0;    // of those, before this tick looked at its held replies
     uint64_t announced_ = 0;  // of those, known to the registry (under its mutex)
+    uint64_t logged_ = 0;     // where the log ended when this loop last defined or deleted
   };
 
   // Takes over the store's tenants. The store outlives the registry.
@@ -118,8 +119,12 @@ class Registry {
   // At the end of a tick, after held replies have been looked at: true if changes settled, so that
   // other loops' held replies may now leave.
   bool announce(View& view);
-  // Grows with every definition that loops have to adopt.
+  // Grows with every change that loops have to adopt.
   uint64_t log_end() const { return log_end_.load(std::memory_order_acquire); }
+  // Grows with every change that this view's loop has made and others have to adopt.
+  static uint64_t logged(const View& view) { return view.logged_; }
+  // The same for what the keeper has retired; the keeper's loop.
+  uint64_t retired() const { return retired_; }
 
   // --- the keeper
   // ----------------------------------------------------------------------------------- Writes
@@ -129,12 +134,15 @@ class Registry {
   // called but stop_issuing().
   void end_flush();
   // There is something for begin_flush().
-  bool has_work() const { return has_work_.load(std::memory_order_acquire); }
+  // Sequentially consistent, as the loops' announcements of it are: whoever finds its work
+  // announced already knows that the keeper, which takes the announcement back first, looks here
+  // after that.
+  bool has_work() const { return has_work_.load(); }
   // Looks for idle dispensers whose bound goes back; to be called every kSweepMs while sweeping()
   // is true.
   static constexpr uint64_t kSweepMs = 500;
   void sweep();
-  bool sweeping() const;
+  bool sweeping() const { return sweeping_.load(std::memory_order_relaxed); }
 
   // While true, a definition that finds no room is refused instead of waiting for growth.
   void refuse_new(bool refuse) { refuse_new_.store(refuse, std::memory_order_release); }
@@ -232,9 +240,11 @@ class Registry {
   std::deque<LogEntry> log_;        // from log_base_ on
   uint64_t log_base_ = 0;
   std::atomic<uint64_t> log_end_{0};
+  uint64_t retired_ = 0;
   std::atomic<uint64_t> settled_{1};  // change 0 is none
   std::atomic<int64_t> last_flush_unix_s_{0};
   std::atomic<bool> has_work_{false};
+  std::atomic<bool> sweeping_{false};  // something is in open_
   std::atomic<bool> issuing_{true};
   std::atomic<bool> refuse_new_{false};
 };

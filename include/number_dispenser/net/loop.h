@@ -163,7 +163,7 @@ class Loop {
   Buffer plain_scratch_;  // what TLS has decrypted
   uint64_t progress_seen_ = 0;
   uint64_t progress_told_ = 0;
-  uint64_t log_end_told_ = 0;
+  uint64_t logged_told_ = 0;
   uint64_t news_heard_ = 0;
   uint64_t news_told_ = 0;
   uint64_t retry_ns_ = UINT64_MAX;

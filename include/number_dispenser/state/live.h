@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "number_dispenser/base/error.h"
 #include "number_dispenser/base/fd.h"
@@ -30,8 +31,8 @@ class LiveMemory {
   virtual std::byte* create(const layout::FileId& id, uint64_t epoch, uint64_t bytes) = 0;
   // Makes [0, bytes) usable.
   virtual void extend(uint64_t bytes) = 0;
-  // This run's epoch is durable: its counters are the ones to trust, the previous run's are not
-  // needed any more.
+  // This run's epoch is durable: its counters are the ones to trust, those of earlier epochs are
+  // not needed any more.
   virtual void drop_previous() = 0;
   // After a clean stop the state file is exact and this run's counters are not needed either.
   virtual void drop_current() = 0;
@@ -54,12 +55,22 @@ class LiveDirectory final : public LiveMemory {
   void drop_current() override;
 
  private:
+  // A file of this state file.
+  struct Found {
+    std::string name;
+    uint64_t epoch;
+    bool named;  // without .new
+  };
+
   std::string path_of(const layout::FileId& id, uint64_t epoch) const;
+  std::vector<Found> list(const layout::FileId& id) const;
   Result<void> create_file(const std::string& path, uint64_t bytes);
 
   std::string directory_;
   std::string previous_path_;
   std::span<const std::byte> previous_;
+  layout::FileId id_{};  // of this run
+  uint64_t epoch_ = 0;
   std::string path_;           // with its .new
   Fd fd_;                      // of this run's file; none when on plain memory
   std::byte* base_ = nullptr;  // of the reservation
