@@ -6,7 +6,9 @@ declare -A _number_dispenser_options=(
     --protected-mode --maxclients --maxmemory-clients --client-output-buffer-limit --timeout
     --tcp-keepalive --unixsocketperm --unixsocket-group --tls-port --tls-cert-file --tls-key-file
     --tls-key-file-pass --tls-ca-cert-file --tls-ca-cert-dir --tls-auth-clients --tls-protocols
-    --tls-ciphers --tls-ciphersuites --tls-prefer-server-ciphers --check-config --version --help'
+    --tls-ciphers --tls-ciphersuites --tls-prefer-server-ciphers --slowlog-log-slower-than
+    --slowlog-max-len --latency-monitor-threshold --latency-tracking
+    --latency-tracking-info-percentiles --enable-debug-command --check-config --version --help'
   [check]='--data --run --config --help'
   [dump]='--data --run --config --json --help'
   [commands]='--json --help'
@@ -40,19 +42,27 @@ declare -A _number_dispenser_values=(
   [--tls-ciphers]='LIST'
   [--tls-ciphersuites]='LIST'
   [--tls-prefer-server-ciphers]='yes no'
+  [--slowlog-log-slower-than]='US'
+  [--slowlog-max-len]='N'
+  [--latency-monitor-threshold]='MS'
+  [--latency-tracking]='yes no'
+  [--latency-tracking-info-percentiles]='LIST'
+  [--enable-debug-command]='no local yes'
 )
 declare -A _number_dispenser_names=(
-  [all]='acl auth bgsave client command config dbsize del discard echo exec exists get hello hexists
-    hget hgetall hkeys hlen hmget hset hvals incr incrby info keys lastsave lolwut memory mget
-    monitor multi object ping quit randomkey reset role save scan select shutdown time type unlink
-    unwatch watch'
+  [all]='acl auth bgsave client command config dbsize debug del discard echo exec exists get hello
+    hexists hget hgetall hkeys hlen hmget hset hvals incr incrby info keys lastsave latency lolwut
+    memory mget monitor multi object ping quit randomkey reset role save scan select shutdown
+    slowlog time type unlink unwatch watch'
   [acl]='cat deluser dryrun genpass getuser help list load log save setuser users whoami'
   [client]='caching getname getredir help id info kill list no-evict no-touch pause reply setinfo
     setname tracking trackinginfo unblock unpause'
-  [command]='count docs getkeys help info list'
-  [config]='get help resetstat set'
-  [memory]='help usage'
-  [object]='encoding help idletime refcount'
+  [command]='count docs getkeys getkeysandflags help info list'
+  [config]='get help resetstat rewrite set'
+  [latency]='doctor graph help histogram history latest reset'
+  [memory]='doctor help malloc-stats purge stats usage'
+  [object]='encoding freq help idletime refcount'
+  [slowlog]='get help len reset'
 )
 # --- end of what is generated
 
