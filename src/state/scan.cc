@@ -201,7 +201,9 @@ BoundRecord recover_older(const BoundRecord& record, uint64_t live) {
 }
 
 bool is_older(const ScannedTenant& tenant, const layout::LiveSlot* live) {
+  // A counter past the last number there is was not counted by us.
   return live != nullptr && tenant.sequence < live->sequence &&
+         live->next <= capacity_of(tenant.definition) &&
          strategy_of(tenant.record.strategy).durable;
 }
 

@@ -70,11 +70,22 @@ TEST(FindLive, ACounterBelongsToItsTenantAndItsSlot) {
 
 TEST(Recover, WithoutADurableCounterNoFileIsOlderThanItsCounters) {
   const layout::LiveSlot live{.next = 9, .generation = 1, .sequence = 5, .reserved = {}};
-  ScannedTenant tenant{.record = {.strategy = StrategyId::kPreBase}, .sequence = 4};
+  ScannedTenant tenant{
+      .definition = counting_from(0), .record = {.strategy = StrategyId::kPreBase}, .sequence = 4};
   EXPECT_TRUE(is_older(tenant, &live));
   EXPECT_FALSE(is_older(tenant, nullptr));
   tenant.record.strategy = StrategyId::kMemory;
   EXPECT_FALSE(is_older(tenant, &live));
+}
+
+TEST(Recover, ACounterPastTheLastNumberMakesNoFileOlder) {
+  layout::LiveSlot live{.next = 101, .generation = 1, .sequence = 5, .reserved = {}};
+  const ScannedTenant tenant{.definition = {Kind::kFixedLength, 2, 0, 1},
+                             .record = {.strategy = StrategyId::kPreBase},
+                             .sequence = 4};
+  EXPECT_FALSE(is_older(tenant, &live));
+  live.next = 100;
+  EXPECT_TRUE(is_older(tenant, &live));
 }
 
 TEST(Recover, AFileOlderThanItsCountersGoesOnWhereTheyAre) {
