@@ -41,7 +41,8 @@ TEST(Recover, MemoryStartsAnewAndRandomKeepsItsStatistics) {
 }
 
 TEST(RecoverOlder, AFileOlderThanItsCountersGoesOnPastEverythingDrawn) {
-  const ScannedTenant tenant{.record = {3, 3, 0, StrategyId::kPreClose}, .sequence = 4};
+  const ScannedTenant tenant{
+      .definition = counting_from(0), .record = {3, 3, 0, StrategyId::kPreClose}, .sequence = 4};
   const layout::LiveSlot same{.next = 3, .generation = 0, .sequence = 4};
   const layout::LiveSlot newer{.next = 504, .generation = 0, .sequence = 9};
   EXPECT_FALSE(is_older(tenant, &same));
