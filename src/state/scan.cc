@@ -63,11 +63,14 @@ std::expected<Header, std::string> read_header(std::span<const std::byte> file, 
                     file.size(), layout::kPageBytes, kRemedy));
   const Header copies[2] = {read_at<Header>(file, 0),
                             read_at<Header>(file, layout::kHeaderCopyOffset)};
+  // LCOV_EXCL_START: only an exception would leave the array half-made.
   const std::optional<std::string> faults[2] = {header_fault(copies[0]), header_fault(copies[1])};
+  // LCOV_EXCL_STOP
+  const bool rotten = faults[0] == "wrong checksum";
   if (faults[0] && faults[1])
-    return std::unexpected(
-        fmt::format("header (offsets 0 and {}): {}{}", layout::kHeaderCopyOffset, *faults[0],
-                    faults[0] == "wrong checksum" ? fmt::format("; {}", kRemedy) : ""));
+    return std::unexpected(fmt::format("header (offsets 0 and {}): {}{}{}",
+                                       layout::kHeaderCopyOffset, *faults[0], rotten ? "; " : "",
+                                       rotten ? kRemedy : ""));
   for (size_t copy = 0; copy < 2; ++copy) {
     if (!faults[copy]) continue;
     const uint64_t offset = copy * layout::kHeaderCopyOffset;
@@ -198,7 +201,9 @@ BoundRecord recover_older(const BoundRecord& record, uint64_t live) {
 }
 
 bool is_older(const ScannedTenant& tenant, const layout::LiveSlot* live) {
+  // A counter past the last number there is was not counted by us.
   return live != nullptr && tenant.sequence < live->sequence &&
+         live->next <= capacity_of(tenant.definition) &&
          strategy_of(tenant.record.strategy).durable;
 }
 

@@ -98,10 +98,11 @@ int run(const Options& options) {
     add(sum, simulator.totals());
   }
   fmt::print(
-      "{} seeds in {:.1f} s: {} requests, {} ticks, {} starts; {} kills, {} power cuts, {} clean "
-      "stops, {} failed flushes, {} restored files\n",
-      done, elapsed_s(), sum.requests, sum.ticks, sum.starts, sum.kills, sum.power_cuts,
-      sum.clean_stops, sum.failed_flushes, sum.restored);
+      "{} seeds in {:.1f} s: {} requests ({:.1f} million a minute), {} ticks, {} starts; {} kills, "
+      "{} power cuts, {} clean stops, {} failed flushes, {} restored files\n",
+      done, elapsed_s(), sum.requests, static_cast<double>(sum.requests) / elapsed_s() * 60e-6,
+      sum.ticks, sum.starts, sum.kills, sum.power_cuts, sum.clean_stops, sum.failed_flushes,
+      sum.restored);
   return status;
 }
 

@@ -6,6 +6,7 @@
 
 #include "machine.h"
 #include "number_dispenser/state/scan.h"
+#include "state_bytes.h"
 
 namespace number_dispenser {
 namespace {
@@ -40,7 +41,8 @@ TEST(Recover, MemoryStartsAnewAndRandomKeepsItsStatistics) {
 }
 
 TEST(RecoverOlder, AFileOlderThanItsCountersGoesOnPastEverythingDrawn) {
-  const ScannedTenant tenant{.record = {3, 3, 0, StrategyId::kPreClose}, .sequence = 4};
+  const ScannedTenant tenant{
+      .definition = counting_from(0), .record = {3, 3, 0, StrategyId::kPreClose}, .sequence = 4};
   const layout::LiveSlot same{.next = 3, .generation = 0, .sequence = 4};
   const layout::LiveSlot newer{.next = 504, .generation = 0, .sequence = 9};
   EXPECT_FALSE(is_older(tenant, &same));
@@ -65,6 +67,52 @@ TEST(FindLive, ACounterBelongsToItsTenantAndItsSlot) {
   EXPECT_EQ(next_of(1, 1), std::nullopt) << "of an earlier tenant";
   EXPECT_EQ(next_of(2, 0), std::nullopt) << "past the end";
   EXPECT_EQ(find_live({}, {.slot = 0, .generation = 0}), nullptr);
+}
+
+TEST(Recover, WithoutADurableCounterNoFileIsOlderThanItsCounters) {
+  const layout::LiveSlot live{.next = 9, .generation = 1, .sequence = 5, .reserved = {}};
+  ScannedTenant tenant{
+      .definition = counting_from(0), .record = {.strategy = StrategyId::kPreBase}, .sequence = 4};
+  EXPECT_TRUE(is_older(tenant, &live));
+  EXPECT_FALSE(is_older(tenant, nullptr));
+  tenant.record.strategy = StrategyId::kMemory;
+  EXPECT_FALSE(is_older(tenant, &live));
+}
+
+TEST(Recover, ACounterPastTheLastNumberMakesNoFileOlder) {
+  layout::LiveSlot live{.next = 101, .generation = 1, .sequence = 5, .reserved = {}};
+  const ScannedTenant tenant{.definition = {Kind::kFixedLength, 2, 0, 1},
+                             .record = {.strategy = StrategyId::kPreBase},
+                             .sequence = 4};
+  EXPECT_FALSE(is_older(tenant, &live));
+  live.next = 100;
+  EXPECT_TRUE(is_older(tenant, &live));
+}
+
+TEST(Recover, AFileOlderThanItsCountersGoesOnWhereTheyAre) {
+  testing_support::SeededRandom random(1);
+  testing_support::MemoryLive live;
+  ManualClock clock;
+  testing_support::MemoryStorage storage(testing_support::small_file(random));
+  std::vector<std::byte> copy;
+  {
+    const auto state = std::move(*StateFile::open(storage, live, clock, "memory"));
+    Registry registry(*state, clock);
+    const auto view = registry.make_view();
+    registry.define(*view, "a", counting_from(0), StrategyId::kElegantClose);
+    for (int draws = 0; draws < 9; ++draws) {
+      Cell& cell = *view->find("a");
+      cell.draw(1);
+      registry.want_raise(cell);
+      while (registry.begin_flush()) registry.end_flush();
+      if (draws == 4) copy.assign(storage.bytes().begin(), storage.bytes().end());
+    }
+  }
+  testing_support::MemoryStorage restored(copy);
+  const auto state = std::move(*StateFile::open(restored, live, clock, "memory"));
+  const auto tenants = state->tenants();
+  ASSERT_EQ(tenants.size(), 1U);
+  EXPECT_EQ(tenants[0].record, (BoundRecord{9, 9, 0, StrategyId::kElegantClose}));
 }
 
 }  // namespace

@@ -107,10 +107,11 @@ TEST_F(ScanTest, TheOtherByteOrderIsSaidAsSuch) {
 }
 
 TEST_F(ScanTest, SizesOfAnotherLayoutAreRefused) {
-  for (int field = 0; field < 3; ++field) {
+  for (int field = 0; field < 4; ++field) {
     layout::Header header = header_of(file);
     (field == 0   ? header.page_bytes
      : field == 1 ? header.slots_per_extent
+     : field == 2 ? header.descriptor_bytes
                   : header.bound_bytes) *= 2;
     Bytes changed = file;
     put_header(changed, header);
@@ -159,6 +160,16 @@ TEST_F(ScanTest, AWellSealedDefinitionThatNoHsetMakesIsRefused) {
   descriptor.step = 0;
   seal_at(std::span(file), layout::descriptor_offset(0), descriptor, sizeof descriptor.state);
   expect_refusal({"slot 0", "definition is damaged"});
+}
+
+TEST_F(ScanTest, AWellSealedNameOfNoLengthOrTooMuchIsRefused) {
+  const uint64_t offset = layout::descriptor_offset(1);
+  for (const uint8_t bytes : {uint8_t{0}, uint8_t{129}, uint8_t{255}}) {
+    auto descriptor = read_at<Descriptor>(file, offset);
+    descriptor.name_bytes = bytes;
+    seal_at(file, offset, descriptor, sizeof descriptor.state);
+    expect_refusal({"slot 1", "definition is damaged"});
+  }
 }
 
 TEST_F(ScanTest, OneDamagedBoundCopyIsSurvivedAndSaid) {
