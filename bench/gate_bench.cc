@@ -100,7 +100,7 @@ class GetSessions final : public SessionFactory {
 struct Served {
   Served(StrategyId strategy, int64_t connections) : sessions(memory) {
     memory.define("order_id", strategy);
-    loop.join({&loop});
+    loop.join({&loop}, limits);
     for (int64_t fd = 0; fd < connections; ++fd)
       loop.add_connection({Fd(static_cast<int>(kFirstFd + fd)), nullptr});
     loop.run_tick(0);
@@ -108,6 +108,7 @@ struct Served {
 
   static constexpr int64_t kFirstFd = 1 << 20;
   MemoryRegistry memory;
+  ClientLimits limits;
   GetSessions sessions;
   BenchRing ring;
   Loop loop{0, ring, memory.registry(), memory.view(), memory.keeper(), sessions, memory.clock()};

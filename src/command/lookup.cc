@@ -56,7 +56,8 @@ const Command* find_command(std::string_view name) {
 }
 
 const Command* resolve_command(std::span<const std::string_view> words) {
-  // Not find_row(): "config|help" is no request's first word, and its handler would find its own words shifted.
+  // Not find_row(): "config|help" is no request's first word, and its handler would find its own
+  // words shifted.
   const Command* row = find_command(words[0]);
   if (row == nullptr) return nullptr;
   if (words.size() == 1) return row;

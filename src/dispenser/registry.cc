@@ -216,8 +216,7 @@ void Registry::end_flush() {
     ++retired_;
   }
   settle();
-  if (!pended_.empty() || !dirty_.empty() || !next_batch_.empty())
-    has_work_.store(true);
+  if (!pended_.empty() || !dirty_.empty() || !next_batch_.empty()) has_work_.store(true);
 }
 
 void Registry::sweep() {
