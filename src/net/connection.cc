@@ -13,16 +13,10 @@
 namespace number_dispenser {
 namespace {
 
-constexpr size_t kHeldFull = 1024;
 constexpr uint64_t kNsPerS = 1'000'000'000;
 constexpr uint64_t kSendPatienceNs = 60 * kNsPerS;
 constexpr uint64_t kLingerNs = kNsPerS;
 constexpr uint64_t kHandshakeNs = 10 * kNsPerS;
-
-// An error that says nothing about the connection: try again.
-bool passes(int result) {
-  return result == -EINTR || result == -EAGAIN;
-}
 
 }  // namespace
 
@@ -47,124 +41,6 @@ void Connection::start(std::unique_ptr<Session> session, Buffer refusal) {
   }
   arm_receive();
   loop_.touch(*this);
-}
-
-void Connection::hold_until_past(const std::atomic<uint64_t>& bound, uint64_t ordinal) {
-  // One hold a bound and tick is enough: the earliest stops everything behind it.
-  constexpr size_t kLookBack = 16;
-  const size_t first = held_.size() - std::min(held_.size(), kLookBack);
-  for (size_t at = held_.size(); at-- > first && held_[at].tick == loop_.tick_number();) {
-    if (held_[at].bound != &bound) continue;
-    held_[at].ordinal = std::max(held_[at].ordinal, ordinal);
-    return;
-  }
-  held_.push_back({reply_offset_, replies_, &bound, ordinal, loop_.tick_number()});
-}
-
-void Connection::on_receive(const Completion& completion) {
-  if (!completion.more) receiving_ = cancelling_ = false;
-  was_idle_ = false;
-  active_ns_ = loop_.now_ns();
-  if (completion.result > 0) {
-    loop_.stats().input_bytes.add(completion.data.size());
-    if (tls_)
-      take_encrypted(completion.data);
-    else if (!closing_ && !draining_ && !aborted_)
-      take_input(completion.data);
-  } else if (completion.result == 0) {
-    input_over_ = true;
-    if (lingering_) abort();
-  } else if (completion.result == -ENOBUFS) {
-    greedy_ = true;
-  } else if (!passes(completion.result) && completion.result != -ECANCELED) {
-    abort();
-  }
-  loop_.touch(*this);
-}
-
-void Connection::take_encrypted(std::string_view bytes) {
-  if (input_over_ || lingering_ || aborted_ || !tls_->fault().empty()) return;
-  Buffer& plain = loop_.plain_scratch();
-  const auto outcome = tls_->receive(bytes, plain);
-  if (!closing_ && !draining_ && !plain.empty()) take_input(plain.view());
-  plain.consume(plain.size());
-  if (outcome == TlsStream::Outcome::kEnded) input_over_ = true;
-  if (outcome != TlsStream::Outcome::kFailed) return;
-  log_debug("closed a TLS connection: {}", tls_->fault());
-  // No reply can leave any more, only the alert that says why.
-  closing_ = true;
-  stalled_ = false;
-  held_.clear();
-  out_offset_ += out_.size();
-  out_.consume(out_.size());
-}
-
-void Connection::take_input(std::string_view bytes) {
-  if (in_.empty()) {
-    bytes.remove_prefix(process(bytes));
-    if (!bytes.empty()) in_.append(bytes);
-  } else {
-    in_.append(bytes);
-    if (!paused) in_.consume(process(in_.view()));
-  }
-  account();
-}
-
-// Runs the requests in `input`; returns how many bytes are done with.
-size_t Connection::process(std::string_view input) {
-  size_t done = 0;
-  stalled_ = false;
-  std::vector<std::string_view>& request = loop_.request_scratch();
-  const uint64_t begin = out_offset_ + out_.size();
-  const uint64_t turn_bytes = loop_.turn_bytes();
-  const auto worked = [&] { return done + out_offset_ + out_.size() - begin; };
-  greedy_ = false;
-  while (done < input.size() && !closing_ && !output_is_full()) {
-    if (done > 0 && worked() >= turn_bytes) {
-      greedy_ = true;
-      loop_.pause(*this);
-      break;
-    }
-    const auto outcome = decoder_.decode(input.substr(done), request);
-    if (outcome == RequestDecoder::Outcome::kError) {
-      protocol_error();
-      break;
-    }
-    if (outcome == RequestDecoder::Outcome::kAbort) {
-      abort();
-      break;
-    }
-    if (outcome == RequestDecoder::Outcome::kNeedMore) {
-      done += decoder_.consumed();
-      break;
-    }
-    reply_offset_ = out_offset_ + out_.size();
-    const Next next = session_->handle(request, *this);
-    if (next == Next::kRetry) {
-      stalled_ = true;
-      loop_.retry_at(session_->retry_ns());
-      break;
-    }
-    done += decoder_.consumed();
-    if (!decoder_.limits().authenticated)
-      decoder_.limits().authenticated = session_->authenticated();
-    ++replies_;
-    loop_.stats().requests.add(1);
-    if (next == Next::kClose) closing_ = true;
-  }
-  loop_.spend(worked());
-  return closing_ ? input.size() : done;
-}
-
-void Connection::protocol_error() {
-  reply_offset_ = out_offset_ + out_.size();
-  ReplyWriter(out_, Protocol::kResp2).error(decoder_.error());
-  ++replies_;
-  closing_ = true;
-}
-
-bool Connection::output_is_full() const {
-  return output_bytes() >= loop_.output_share_bytes() || held_.size() >= kHeldFull;
 }
 
 void Connection::on_send(const Completion& completion) {
@@ -211,18 +87,6 @@ void Connection::hear() {
   if (!closing_ && !session_->hear(out_, !output_is_full())) abort();
 }
 
-void Connection::show() {
-  ConnectionGauges& shown = session_->gauges;
-  shown.active_ns.set(active_ns_);
-  shown.input_bytes.set(in_.size());
-  shown.input_room.set(in_.capacity());
-  shown.output_bytes.set(output_bytes());
-  shown.output_room.set(out_.capacity() + sending_.capacity());
-  shown.held.set(held_.size());
-  shown.waits.set(waits() ? 1 : 0);
-  shown.sends.set(send_in_flight_ ? 1 : 0);
-}
-
 // The gate: a held reply is let go where its bound has passed its ordinal. Every hold is looked at,
 // not only the first: none may outlive the tick in which its dispenser's deletion became durable.
 void Connection::release() {
@@ -260,20 +124,6 @@ void Connection::start_send() {
   send_in_flight_ = true;
   patience_ends_ns_ = loop_.now_ns() + kSendPatienceNs;
   loop_.ring().send(send_, fd_, sending_.view());
-}
-
-void Connection::resume_input() {
-  if (in_.empty() || closing_ || paused || output_is_full()) return;
-  in_.consume(process(in_.view()));
-}
-
-void Connection::arm_receive() {
-  if (receiving_ || input_over_ || aborted_) return;
-  receiving_ = true;
-  if (greedy_)
-    loop_.ring().receive_once(receive_, fd_);
-  else
-    loop_.ring().receive_multishot(receive_, fd_);
 }
 
 void Connection::end_if_done() {
@@ -331,73 +181,6 @@ void Connection::fail_held(std::string_view error) {
       ReplyWriter(out_, Protocol::kResp2).error(error);
   }
   loop_.touch(*this);
-}
-
-void Connection::tend(uint64_t now_ns) {
-  if (patience_ends_ns_ != 0 && now_ns >= patience_ends_ns_) {
-    if (!lingering_) log_debug("a client took no reply for a minute: closed");
-    return abort();
-  }
-  if (tls_ && !tls_->established() && now_ns >= handshake_ends_ns_) {
-    log_debug("closed a TLS connection: no handshake within 10 s");
-    return abort();
-  }
-  if (has_too_much_output(now_ns)) {
-    log_warn("a client was disconnected: {} bytes of output waited for it", output_bytes());
-    return abort();
-  }
-  if (was_idle_too_long(now_ns)) {
-    log_debug("an idle client was disconnected");
-    return abort();
-  }
-  if (!std::exchange(was_idle_, true)) return;
-  give_back_idle_memory();
-}
-
-bool Connection::has_too_much_output(uint64_t now_ns) {
-  const OutputLimit limit = loop_.limits().output();
-  if (limit.soft_bytes == 0 || output_bytes() <= limit.soft_bytes) {
-    over_soft_ns_ = 0;
-    return false;
-  }
-  if (over_soft_ns_ == 0) over_soft_ns_ = now_ns;
-  return now_ns - over_soft_ns_ >= limit.soft_s * kNsPerS;
-}
-
-bool Connection::was_idle_too_long(uint64_t now_ns) const {
-  const uint64_t timeout_s = loop_.limits().timeout_s.load(std::memory_order_relaxed);
-  return timeout_s != 0 && !waits() && output_bytes() == 0 &&
-         now_ns - active_ns_ > timeout_s * kNsPerS;
-}
-
-void Connection::give_back_idle_memory() {
-  if (in_.empty()) in_.release();
-  if (out_.empty()) out_.release();
-  if (sending_.empty() && !send_in_flight_) sending_.release();
-  if (tls_) tls_->release_memory();
-  if (held_.empty()) held_.shrink_to_fit();
-  account();
-}
-
-void Connection::account() {
-  if (evicted_) return;
-  const size_t kept = session_ ? session_->kept_bytes() : 0;
-  const size_t of_tls = tls_ ? tls_->memory_bytes() : 0;
-  const size_t now = in_.capacity() + out_.capacity() + sending_.capacity() +
-                     held_.capacity() * sizeof(Held) + kept + of_tls;
-  if (now != footprint_bytes_) loop_.account(now - std::exchange(footprint_bytes_, now));
-}
-
-void Connection::evict() {
-  abort();
-  stalled_ = false;
-  in_.release();
-  out_.release();
-  held_.shrink_to_fit();
-  session_.reset();
-  // The rest goes as soon as the send in flight has ended, which it is about to.
-  loop_.account(0 - std::exchange(footprint_bytes_, 0));
-  evicted_ = true;
 }
 
 }  // namespace number_dispenser

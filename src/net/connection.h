@@ -10,6 +10,7 @@
 // It is freed when its operations in flight are zero, never before.
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -74,6 +75,9 @@ class Connection final : private ReplySink {
     uint64_t ordinal;
     uint64_t tick;
   };
+
+  // An error that says nothing about the connection: try again.
+  static bool passes(int result) { return result == -EINTR || result == -EAGAIN; }
 
   Buffer& bytes() override { return out_; }
   void hold_until_past(const std::atomic<uint64_t>& bound, uint64_t ordinal) override;

@@ -13,6 +13,7 @@ import time
 import pytest
 import redis
 import requests as lists
+import special_requests as special
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
 SERVER = os.environ.get("ND_SERVER", str(REPOSITORY / "build" / "number-dispenser"))
@@ -132,7 +133,7 @@ def compare(ports, conversation):
 
 
 def slow_words(port):
-    """What SLOWLOG keeps of lists.SECRETS, the oldest first: words and client's name."""
+    """What SLOWLOG keeps of special.SECRETS, the oldest first: words and client's name."""
     connection = redis.connection.Connection(port=port, decode_responses=True)
     connection.connect()
 
@@ -145,7 +146,7 @@ def slow_words(port):
 
     ask("config", "set", "slowlog-log-slower-than", "0")
     ask("slowlog", "reset")
-    for words in lists.SECRETS:
+    for words in special.SECRETS:
         ask(*words)
     ask("config", "set", "slowlog-log-slower-than", "10000")
     entries = ask("slowlog", "get", "-1")
@@ -160,13 +161,13 @@ def test_the_slow_log_keeps_what_redis_keeps_and_no_secret(ports):
         pytest.skip("both would only say NOAUTH")
     ours = slow_words(our_port)
     assert ours == slow_words(redis_port)
-    assert len(ours) >= len(lists.SECRETS)
+    assert len(ours) >= len(special.SECRETS)
     assert "hunter2" not in str(ours)
 
 
 def test_replies_are_those_of_redis(ports):
     redis_port, our_port, locked = ports
-    conversations = lists.LOCKED if locked else lists.conversations()
+    conversations = special.LOCKED if locked else lists.conversations()
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         found = pool.map(lambda talk: compare((redis_port, our_port), talk), conversations)
         different = [text for text in found if text]
@@ -180,7 +181,7 @@ def monitored(port, requests):
         lines = read_all(monitor)
         talk_to(port, requests)
         lines += read_all(monitor)
-        for request in lists.BY_A_MONITOR:
+        for request in special.BY_A_MONITOR:
             monitor.sendall(encode(request))
             lines += read_all(monitor)
     return re.sub(rb"\d+\.\d{6} \[0 127\.0\.0\.1:\d+\]", b"T [0 A]", normalised([lines])[0])
@@ -190,4 +191,4 @@ def test_monitors_see_what_those_of_redis_see(ports):
     redis_port, our_port, locked = ports
     if locked:
         pytest.skip("MONITOR needs the password; what it hides is in the other half")
-    assert monitored(our_port, lists.MONITORED) == monitored(redis_port, lists.MONITORED)
+    assert monitored(our_port, special.MONITORED) == monitored(redis_port, special.MONITORED)

@@ -114,20 +114,25 @@ TEST_F(ConfigTest, RewriteHandsOverTheFilesKeysAndTellsWhyNot) {
   client.ask("CONFIG SET slowlog-max-len 7 requirepass secret loglevel warning");
   EXPECT_EQ(client.ask("CONFIG REWRITE"), "+OK\r\n");
   const std::vector<std::pair<std::string, std::string>> expected{
+      {"server.client_output_buffer_limit", "normal 0 0 0"},
       {"monitoring.latency_monitor_threshold", "0"},
       {"monitoring.latency_tracking", "yes"},
       {"monitoring.latency_tracking_info_percentiles", "50 99 99.9"},
       {"logging.level", "warn"},
+      {"server.maxclients", "10000"},
+      {"server.maxmemory_clients", "0"},
       {"server.protected_mode", "yes"},
       {"monitoring.slowlog_log_slower_than", "10000"},
-      {"monitoring.slowlog_max_len", "7"}};
+      {"monitoring.slowlog_max_len", "7"},
+      {"server.tcp_keepalive", "300"},
+      {"server.timeout", "0"}};
   EXPECT_EQ(seen, expected) << "the file's words, and no password";
   fault = "no room";
   EXPECT_EQ(client.ask("CONFIG REWRITE"), "-ERR Rewriting config file: no room\r\n");
   set_log_level(LogLevel::kError);
   seen.clear();
   client.ask("CONFIG REWRITE");
-  EXPECT_EQ(seen[3].second, "error") << "which Redis does not have";
+  EXPECT_EQ(seen[4].second, "error") << "which Redis does not have";
 }
 
 TEST_F(ConfigTest, EveryDebugSwitchIsShown) {
