@@ -314,6 +314,7 @@ void Server::run_first_loop() {
   const auto listening = [](const auto& listener) { return !listener->stopped(); };
   while (std::ranges::any_of(listeners_, listening)) parts.loop->run_tick(kDrainTickNs);
   while (!keeper_->failed() && !keeper_->idle()) parts.loop->run_tick(kDrainTickNs);
+  over_.store(true);
 }
 
 void Server::run_other_loop(LoopParts& parts, std::latch& all_enabled) {
@@ -327,6 +328,8 @@ void Server::run_other_loop(LoopParts& parts, std::latch& all_enabled) {
   while (enabled && phase_.load() == Phase::kServe) parts.loop->run_tick(kTickNs);
   if (enabled) finish(parts);
   others_running_.fetch_sub(1);
+  // What other loops still define settles only when this one has adopted it.
+  while (enabled && !over_.load()) parts.loop->run_tick(kDrainTickNs);
 }
 
 // Answers what was read, then closes; clients that do not take their replies are cut off.

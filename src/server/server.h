@@ -91,7 +91,8 @@ class Server {
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<std::thread> threads_;
   std::atomic<Phase> phase_{Phase::kServe};
-  std::atomic<size_t> others_running_{0};
+  std::atomic<size_t> others_running_{0};  // with clients
+  std::atomic<bool> over_{false};          // nobody has any, and all is flushed
 
   Fd signals_;
   signalfd_siginfo signal_{};

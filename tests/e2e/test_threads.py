@@ -10,6 +10,7 @@ from harness.ledger import DURABLE, STRATEGIES
 from harness.order import Drawer, check_order, draw_at_once
 from harness.resp import Error
 from harness.storm import Storm
+from harness.waiting import wait_for
 
 NOT_FOUND = Error(b"ERR dispenser not found")
 
@@ -97,3 +98,20 @@ def test_an_end_with_all_loops_busy_loses_and_repeats_nothing(server, number, ch
             storm.check(client)
             if number == signal.SIGTERM:
                 storm.check_all_arrived(client, DURABLE)
+
+
+def test_a_stop_answers_definitions_though_the_other_loops_have_no_clients(server):
+    definitions = 3000  # so many that the file has to grow in between
+    with server.connect() as client:
+        with server.connect() as boss:
+            requests = [("MULTI",)] + [("HSET", f"name-{number}", "type", 3) for number in range(definitions)]
+            assert client.pipeline(requests)[-1] == b"QUEUED"
+            assert boss.command("CLIENT", "PAUSE", 100_000, "WRITE") == b"OK"
+            client.send(b"EXEC\r\n")
+            wait_for(lambda: boss.info("clients")["blocked_clients"] == "1", "EXEC to wait")
+        server.process.send_signal(signal.SIGTERM)
+        assert client.read() == [1] * definitions
+    assert server.wait().status == 0
+    server.start()
+    with server.connect() as client:
+        assert client.command("DBSIZE") == definitions
