@@ -113,7 +113,8 @@ size_t Connection::process(std::string_view input) {
     done += decoder_.consumed();
     if (!decoder_.limits().authenticated)
       decoder_.limits().authenticated = session_->authenticated();
-    ++replies_;
+    // Not where the client has switched replies off.
+    if (out_offset_ + out_.size() > reply_offset_) ++replies_;
     loop_.stats().requests.add(1);
     if (next == Next::kClose) closing_ = true;
   }

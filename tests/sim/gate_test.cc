@@ -232,6 +232,17 @@ TEST_P(Gate, RequestsReadAfterAFailedFlushGetTheErrorToo) {
   EXPECT_TRUE(client->server_ended);
 }
 
+TEST_P(Gate, AfterAFailedFlushWhoeverWantsNoReplyGetsNoError) {
+  const SocketPtr client = connect();
+  ask(client, hset("a", "elegant_close"));
+  disk_.hold(true);
+  EXPECT_EQ(ask(client, "GET a\r\nCLIENT REPLY SKIP\r\nGET a\r\nPING\r\n"), Replies{});
+  disk_.fail_next_flush(EIO);
+  disk_.hold(false);
+  run();
+  EXPECT_EQ(replies(client), Replies(2, fmt::format("-{}", kIoErrorReply)));
+}
+
 // Commands about other connections: they reach every loop, and without a timer where none is meant.
 
 TEST_P(Gate, APauseHoldsBackOnEveryLoopUntilItsTime) {
