@@ -107,7 +107,7 @@ size_t Connection::process(std::string_view input) {
     const Next next = session_->handle(request, *this);
     if (next == Next::kRetry) {
       stalled_ = true;
-      loop_.retry_at(session_->retry_ns());
+      loop_.retry_at(session_->take_retry_ns());
       break;
     }
     done += decoder_.consumed();

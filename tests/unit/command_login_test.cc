@@ -76,13 +76,13 @@ TEST_F(LoginTest, AnAttemptWithinThePenaltyWaitsRightOrWrong) {
   for (const std::string_view password : {"wrong", "secret"}) {
     EXPECT_EQ(other.send({"AUTH", password}), Next::kRetry) << "another connection does not help";
     EXPECT_EQ(other.sink.take(), "");
-    EXPECT_EQ(other.session.retry_ns(), server.clock.monotonic_ns() + 2 * kNsPerMs);
+    EXPECT_EQ(other.session.take_retry_ns(), server.clock.monotonic_ns() + 2 * kNsPerMs);
   }
   EXPECT_EQ(other.send({"HELLO", "3", "AUTH", "default", "secret"}), Next::kRetry);
   EXPECT_FALSE(other.session.authenticated());
   server.clock.advance_ms(2);
   EXPECT_EQ(other.ask("AUTH secret"), "+OK\r\n");
-  EXPECT_EQ(other.session.retry_ns(), UINT64_MAX);
+  EXPECT_EQ(other.session.take_retry_ns(), UINT64_MAX);
 }
 
 TEST_F(LoginTest, WhoeverWaitsIsNotPutOffByTheFailuresOfOthers) {
@@ -105,7 +105,7 @@ TEST_F(LoginTest, ASuccessDoesNotForgiveTheAddress) {
   }
   guesser.ask("AUTH wrong");
   EXPECT_EQ(insider.send({"AUTH", "secret"}), Next::kRetry);
-  EXPECT_EQ(insider.session.retry_ns(), server.clock.monotonic_ns() + 32 * kNsPerMs);
+  EXPECT_EQ(insider.session.take_retry_ns(), server.clock.monotonic_ns() + 32 * kNsPerMs);
 }
 
 TEST_F(LoginTest, OtherRequestsDoNotWait) {

@@ -53,13 +53,13 @@ TEST_F(PauseTest, ARequestRunsWhenItsTimeIsOver) {
   operator_.ask("CLIENT PAUSE 100 WRITE");
   const uint64_t until_ns = in_ms(100);
   EXPECT_TRUE(waits({"GET", "d"}));
-  EXPECT_EQ(client.session.retry_ns(), until_ns);
+  EXPECT_EQ(client.session.take_retry_ns(), until_ns);
   server.clock.advance_ms(99);
   EXPECT_TRUE(waits({"GET", "d"}));
-  EXPECT_EQ(client.session.retry_ns(), until_ns);
+  EXPECT_EQ(client.session.take_retry_ns(), until_ns);
   server.clock.advance_ms(1);
   EXPECT_EQ(client.ask("GET d"), "$1\r\n0\r\n") << "what waited drew nothing";
-  EXPECT_EQ(client.session.retry_ns(), UINT64_MAX);
+  EXPECT_EQ(client.session.take_retry_ns(), UINT64_MAX);
   EXPECT_FALSE(server.context.pause.active()) << "nobody reads a clock for it any more";
 }
 
@@ -70,6 +70,16 @@ TEST_F(PauseTest, UnpauseLetsGoAtOnceAndIsNews) {
   EXPECT_EQ(operator_.ask("CLIENT UNPAUSE"), "+OK\r\n");
   EXPECT_GT(server.context.news.load(), news);
   EXPECT_FALSE(waits({"GET", "d"}));
+}
+
+TEST_F(PauseTest, TheTimeOfAPauseThatWasEndedIsNotThatOfALaterWait) {
+  operator_.ask("CLIENT PAUSE 100000 WRITE");
+  EXPECT_TRUE(waits({"GET", "d"}));
+  EXPECT_NE(client.session.take_retry_ns(), UINT64_MAX);
+  operator_.ask("CLIENT UNPAUSE");
+  std::string name = "e";
+  while (!waits({"HSET", name, "type", "3"})) name += "e";  // until the store has no room
+  EXPECT_EQ(client.session.take_retry_ns(), UINT64_MAX);
 }
 
 TEST_F(PauseTest, APauseUnderWayBecomesNeitherShorterNorNarrower) {

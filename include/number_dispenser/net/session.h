@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "number_dispenser/resp/buffer.h"
 
@@ -62,8 +63,8 @@ class Session {
   // What it keeps of requests, roughly.
   virtual size_t kept_bytes() const { return 0; }
 
-  // After kRetry: when to give the request again even if nothing has moved on.
-  uint64_t retry_ns() const { return retry_ns_; }
+  // After kRetry, asked once: when to give the request again even if nothing has moved on.
+  uint64_t take_retry_ns() { return std::exchange(retry_ns_, UINT64_MAX); }
   // It wants to hear what other sessions say.
   bool listens() const { return listens_; }
   // For one that listens, whenever SessionFactory::news() has grown or output has left: appends
