@@ -7,7 +7,7 @@ namespace number_dispenser {
 
 void Monitors::join(Mailbox& mailbox) {
   const std::lock_guard lock(mutex_);
-  mailbox = {};
+  mailbox.overflown = false;
   mailboxes_.push_back(&mailbox);
   any_.store(true);
 }
@@ -15,6 +15,7 @@ void Monitors::join(Mailbox& mailbox) {
 void Monitors::leave(Mailbox& mailbox) {
   const std::lock_guard lock(mutex_);
   std::erase(mailboxes_, &mailbox);
+  mailbox.clear();
   any_.store(!mailboxes_.empty());
 }
 
@@ -23,17 +24,22 @@ void Monitors::tell(std::string_view line) {
   for (Mailbox* mailbox : mailboxes_) {
     if (mailbox->overflown) continue;
     mailbox->overflown = mailbox->lines.size() + line.size() > kMailboxBytes;
-    if (mailbox->overflown)
-      std::string().swap(mailbox->lines);
-    else
-      mailbox->lines += line;
+    if (mailbox->overflown) {
+      mailbox->clear();
+      continue;
+    }
+    mailbox->lines += line;
+    mailbox->room_bytes.store(mailbox->lines.capacity(), std::memory_order_relaxed);
   }
 }
 
 std::optional<std::string> Monitors::take(Mailbox& mailbox, bool room) {
   const std::lock_guard lock(mutex_);
   if (mailbox.overflown) return std::nullopt;
-  return room ? std::exchange(mailbox.lines, {}) : std::string();
+  if (!room) return std::string();
+  std::string lines = std::move(mailbox.lines);
+  mailbox.clear();
+  return lines;
 }
 
 }  // namespace number_dispenser

@@ -116,6 +116,23 @@ TEST_F(MonitorTest, AMonitorThatClosesCostsNothingMore) {
   EXPECT_EQ(server.context.news.load(), news);
 }
 
+TEST_F(MonitorTest, LinesThatWaitAreMemoryOfTheClient) {
+  const size_t before = monitor.session.kept_bytes();
+  const std::string large(100'000, 'x');
+  Buffer out;
+  for (const bool takes : {true, false}) {
+    client.send({"ECHO", large});
+    EXPECT_GE(monitor.session.kept_bytes(), before + large.size());
+    if (takes) {
+      EXPECT_TRUE(monitor.session.hear(out, true));
+      EXPECT_GT(out.size(), large.size());
+    } else {
+      monitor.ask("RESET");
+    }
+    EXPECT_EQ(monitor.session.kept_bytes(), before);
+  }
+}
+
 TEST_F(MonitorTest, LinesWaitForRoomAndOneThatDoesNotReadIsClosed) {
   CommandServer::Client reader(server.context);
   reader.ask("MONITOR");

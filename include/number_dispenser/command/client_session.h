@@ -27,7 +27,10 @@ class ClientSession final : public Session {
 
   Next handle(std::span<const std::string_view> request, ReplySink& reply) override;
   bool authenticated() const override { return authenticated_; }
-  size_t kept_bytes() const override { return queued_bytes_ + queued_.capacity() * sizeof(Queued); }
+  size_t kept_bytes() const override {
+    return queued_bytes_ + queued_.capacity() * sizeof(Queued) +
+           mailbox_.room_bytes.load(std::memory_order_relaxed);
+  }
   bool hear(Buffer& out, bool room) override;
 
   CommandContext& context() { return context_; }

@@ -16,7 +16,13 @@ class Monitors {
   // What one monitor has not taken yet. Owned by its session.
   struct Mailbox {
     std::string lines;
-    bool overflown = false;  // it was too slow: lines are lost
+    bool overflown = false;             // it was too slow: lines are lost
+    std::atomic<size_t> room_bytes{0};  // that the lines take; any thread
+
+    void clear() {
+      std::string().swap(lines);
+      room_bytes.store(0, std::memory_order_relaxed);
+    }
   };
   // What may wait for a monitor beyond what its connection has taken.
   static constexpr size_t kMailboxBytes = 4 * 1024 * 1024;

@@ -60,7 +60,7 @@ class Session {
   virtual Next handle(std::span<const std::string_view> request, ReplySink& reply) = 0;
   // Unauthenticated clients have tighter protocol limits.
   virtual bool authenticated() const = 0;
-  // What it keeps of requests, roughly.
+  // What it keeps of requests, and of what it is to hear, roughly.
   virtual size_t kept_bytes() const { return 0; }
 
   // After kRetry, asked once: when to give the request again even if nothing has moved on.
