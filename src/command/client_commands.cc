@@ -75,7 +75,6 @@ Next client_setname(Call& call) {
   return ok(call);
 }
 
-// Nothing is ever evicted; CLIENT LIST shows the wish.
 Next client_no_evict(Call& call) {
   const bool on = equals_ignoring_case(call.words[2], "on");
   if (!on && !equals_ignoring_case(call.words[2], "off")) return error(call, "ERR syntax error");

@@ -83,7 +83,7 @@ constexpr auto kCommands = std::to_array<Command>({
      "[TYPE normal|master|replica|pubsub | ID id [id ...]]", "What the server knows of connections",
      "bulk string, a line each", client_list},
     {"client|no-evict", 3, kOperator, kNoKeys, kConnection, "connection", "7.0.0", "ON|OFF",
-     "Accepted: nothing is ever evicted", "OK", client_no_evict},
+     "Whether this connection goes last where all take too much memory", "OK", client_no_evict},
     {"client|no-touch", 3, kTalk, kNoKeys, kConnection, "connection", "7.2.0", "ON|OFF",
      "Accepted: no time of access is kept", "OK", client_no_touch},
     {"client|pause", -3, kOperator, kNoKeys, kConnection, "connection", "3.0.0",

@@ -49,6 +49,7 @@ class Connection final : private ReplySink {
   void evict();
   // Of buffers, held replies and what its session keeps; 0 once evicted.
   size_t footprint_bytes() const { return footprint_bytes_; }
+  bool keeps_memory() const { return session_ && session_->keeps_memory(); }
   void give_back_idle_memory();
 
   // Once a second: gives back idle memory; ends a client that takes no replies, or does not hang

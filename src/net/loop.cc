@@ -1,6 +1,7 @@
 #include "number_dispenser/net/loop.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "connection.h"
 #include "number_dispenser/base/check.h"
@@ -216,13 +217,19 @@ void Loop::share_memory() {
       std::clamp(buffer_limit_bytes_ / 2 / clients, kLeastOutputShareBytes, kMostOutputShareBytes);
 }
 
-// Until a quarter of the limit is free, so that this is not to be done at once again.
+// Until a quarter of the limit is free, so that this is not to be done at once again; those who ask
+// to be spared only where the others were not enough for the limit itself.
 void Loop::evict_largest() {
-  std::vector<Connection*> largest;
-  for (const auto& connection : connections_) largest.push_back(connection.get());
-  std::ranges::sort(largest, std::ranges::greater{}, &Connection::footprint_bytes);
-  for (Connection* connection : largest) {
-    if (stats_.buffer_bytes.read() <= buffer_limit_bytes_ / 4 * 3) break;
+  std::vector<Connection*> order;
+  for (const auto& connection : connections_) order.push_back(connection.get());
+  std::ranges::sort(order, {}, [](const Connection* connection) {
+    return std::pair(connection->keeps_memory(), UINT64_MAX - connection->footprint_bytes());
+  });
+  for (Connection* connection : order) {
+    const uint64_t goal_bytes =
+        connection->keeps_memory() ? buffer_limit_bytes_ : buffer_limit_bytes_ / 4 * 3;
+    if (stats_.buffer_bytes.read() <= goal_bytes) break;
+    if (connection->footprint_bytes() == 0) continue;
     connection->evict();
     stats_.evicted.add(1);
   }

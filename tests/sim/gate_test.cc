@@ -292,6 +292,29 @@ TEST_P(Gate, AMonitorHearsEveryLoopAtOnce) {
   }
 }
 
+TEST_P(Gate, ALargeClientThatMustNotBeEvictedGoesOnlyWhereNobodyElseIsLeft) {
+  const unsigned loops = server_->loops();
+  std::vector<SocketPtr> spared;
+  std::vector<SocketPtr> others;
+  for (unsigned loop = 0; loop < loops; ++loop) spared.push_back(connect());
+  for (unsigned loop = 0; loop < loops; ++loop) others.push_back(connect());
+  run();
+  ask(spared[0], fmt::format("CONFIG SET maxmemory-clients {}kb\r\n", 400 * loops));
+  // Of each, part of a request, in a buffer of 256 KiB.
+  const std::string large = "*2\r\n$4\r\nECHO\r\n$900000\r\n" + std::string(200'000, 'x');
+  for (const SocketPtr& client : spared) {
+    EXPECT_EQ(ask(client, "CLIENT NO-EVICT ON\r\n"), Replies{"OK"});
+    EXPECT_EQ(ask(client, large), Replies{});
+  }
+  for (const SocketPtr& client : others) EXPECT_EQ(ask(client, large + "x"), Replies{});
+  for (unsigned loop = 0; loop < loops; ++loop) {
+    EXPECT_TRUE(others[loop]->closed);
+    EXPECT_FALSE(spared[loop]->closed);
+  }
+  EXPECT_EQ(ask(spared[0], std::string(300'000, 'x')), Replies{});
+  EXPECT_TRUE(spared[0]->closed);
+}
+
 TEST_P(Gate, AStopAnswersWhatAPauseHeldBack) {
   const SocketPtr client = connect();
   ask(client, hset("a", "elegant_close"));

@@ -31,6 +31,7 @@ class ClientSession final : public Session {
     return queued_bytes_ + queued_.capacity() * sizeof(Queued) +
            mailbox_.room_bytes.load(std::memory_order_relaxed);
   }
+  bool keeps_memory() const override { return record_.keeps_memory.read() != 0; }
   bool hear(Buffer& out, bool room) override;
 
   CommandContext& context() { return context_; }

@@ -62,6 +62,8 @@ class Session {
   virtual bool authenticated() const = 0;
   // What it keeps of requests, and of what it is to hear, roughly.
   virtual size_t kept_bytes() const { return 0; }
+  // It goes last where clients take too much memory.
+  virtual bool keeps_memory() const { return false; }
 
   // After kRetry, asked once: when to give the request again even if nothing has moved on.
   uint64_t take_retry_ns() { return std::exchange(retry_ns_, UINT64_MAX); }
