@@ -82,8 +82,7 @@ class Server {
   std::unique_ptr<Keeper> keeper_;
   std::unique_ptr<CommandContext> context_;
   std::unique_ptr<ClientSessions> sessions_;
-  std::string applied_password_;
-  std::optional<ClientConfig> applied_clients_;
+  std::optional<Config> applied_;
   std::mutex rewrite_mutex_;
   std::vector<Loop*> loops_;
   std::optional<TlsContext> tls_;      // for what is accepted from now on

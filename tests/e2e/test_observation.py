@@ -144,7 +144,22 @@ def test_a_rewrite_that_fails_says_why_and_changes_nothing(configured):
 
 
 def test_sighup_takes_over_what_is_watched(configured):
-    configured.file.write_text("monitoring:\n  slowlog_max_len: 3\n")
-    os.kill(configured.process.pid, signal.SIGHUP)
     with configured.connect() as client:
+        # Values that the file gives as before stay what clients have made of them.
+        set_by_client = {
+            b"slowlog-log-slower-than": b"77",
+            b"latency-monitor-threshold": b"78",
+            b"latency-tracking": b"no",
+            b"latency-tracking-info-percentiles": b"79",
+            b"loglevel": b"warning",
+            b"protected-mode": b"no",
+            b"timeout": b"80",
+        }
+        for name, value in set_by_client.items():
+            assert client.command("CONFIG", "SET", name, value) == b"OK"
+        configured.file.write_text("monitoring:\n  slowlog_max_len: 3\nserver:\n  maxclients: 20\n")
+        os.kill(configured.process.pid, signal.SIGHUP)
         wait_for(lambda: client.command("CONFIG", "GET", "slowlog-max-len")[1] == b"3", "the reload")
+        assert client.command("CONFIG", "GET", "maxclients")[1] == b"20"
+        shown = client.command("CONFIG", "GET", *set_by_client)
+        assert dict(zip(shown[::2], shown[1::2])) == set_by_client
