@@ -86,7 +86,8 @@ std::string executable_path() {
 
 Result<std::unique_ptr<Server>> Server::create(const Config& config,
                                                std::function<Result<Config>()> reread) {
-  // Large buffers go back to the system when they are freed: glibc must not raise its threshold.
+  // glibc's own default, but for good: once it is set, glibc no longer raises it when a larger
+  // buffer is freed, so that each large one is a mapping of its own and goes back to the system.
   ::mallopt(M_MMAP_THRESHOLD, 128 * 1024);
   std::unique_ptr<Server> server(new Server(config, std::move(reread)));
   // The folder's lock comes first, so that a second server hears of the first one; its epoch last,
