@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
@@ -43,6 +44,10 @@ class Rng {
   // True so many times in a thousand.
   bool chance(unsigned permille) { return permille != 0 && below(1000) < permille; }
   bool coin() { return (next() >> 63) != 0; }
+  template <class Choice, size_t kCount>
+  Choice one_of(const Choice (&choices)[kCount]) {
+    return choices[below(kCount)];
+  }
 
  private:
   static uint64_t rotate(uint64_t value, int by) { return value << by | value >> (64 - by); }

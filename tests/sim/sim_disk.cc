@@ -11,6 +11,11 @@
 #include "store_watch.h"
 
 namespace number_dispenser::sim {
+namespace {
+
+constexpr int kNoRoomErrors[] = {ENOSPC, EDQUOT, EFBIG, ENOMEM};
+
+}  // namespace
 
 SimDisk::SimDisk(World& world, uint64_t capacity_bytes)
     : world_(world), capacity_(capacity_bytes), durable_(capacity_bytes) {
@@ -135,7 +140,7 @@ void SimDisk::end_growth() {
   Growth growth = std::move(*growth_);
   growth_.reset();
   int error = 0;
-  if (world_.rng.chance(world_.faults.no_room)) error = ENOSPC;
+  if (world_.rng.chance(world_.faults.no_room)) error = world_.rng.one_of(kNoRoomErrors);
   if (error == 0 && world_.rng.chance(world_.faults.failed_growth)) {
     error = EIO;
     // Whatever failed has been reported now: the flush under way may well end with 0.

@@ -14,6 +14,10 @@ namespace {
 
 constexpr size_t kBufferBytes = 8192;  // a receive delivers at most so much at once
 
+constexpr int kAcceptErrors[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM, ECONNABORTED, EINTR};
+// Of a connection that is gone.
+constexpr int kLostErrors[] = {ECONNRESET, EPIPE, ETIMEDOUT, EHOSTUNREACH};
+
 }  // namespace
 
 void SimRing::start(InFlight operation) {
@@ -152,8 +156,7 @@ bool SimRing::complete(InFlight& operation, std::vector<Done>& done) {
 bool SimRing::complete_accept(InFlight& operation, std::vector<Done>& done) {
   if (operation.cancelled) return finish(operation, done, -ECANCELED);
   if (world_.rng.chance(world_.faults.accept_error)) {
-    constexpr int kErrors[] = {EMFILE, ECONNABORTED, EINTR};
-    const int error = kErrors[world_.rng.below(std::size(kErrors))];
+    const int error = world_.rng.one_of(kAcceptErrors);
     world_.trace("loop {}: accept fails with {}", number_, error);
     return finish(operation, done, -error);
   }
@@ -174,7 +177,7 @@ bool SimRing::complete_receive(InFlight& operation, std::vector<Done>& done) {
     socket.disturbed = socket.reset = true;
     world_.trace("fd {} is disturbed", operation.fd - SimNet::kFirstFd);
   }
-  if (socket.reset) return finish(operation, done, -ECONNRESET);
+  if (socket.reset) return finish(operation, done, -rng.one_of(kLostErrors));
   if (socket.server_shut_read) return finish(operation, done, 0);
   if (rng.chance(world_.faults.interrupted)) return finish(operation, done, -EINTR);
   if (socket.to_server.empty()) return finish(operation, done, 0);
@@ -198,7 +201,7 @@ int SimRing::transmit(const InFlight& operation) {
   Rng& rng = world_.rng;
   if (!socket.immune && rng.chance(world_.faults.connection_error))
     socket.disturbed = socket.reset = true;
-  if (socket.reset) return rng.coin() ? -ECONNRESET : -EPIPE;
+  if (socket.reset) return -rng.one_of(kLostErrors);
   if (socket.server_ended) return -EPIPE;
   if (rng.chance(world_.faults.interrupted)) return rng.coin() ? -EINTR : -EAGAIN;
   size_t bytes = std::min(operation.bytes.size(), socket.client_room - socket.to_client.size());

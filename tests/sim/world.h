@@ -39,7 +39,7 @@ struct Faults {
   unsigned no_buffers = 0;     // ENOBUFS
   unsigned short_send = 0;
   unsigned interrupted = 0;   // EINTR
-  unsigned accept_error = 0;  // EMFILE, ECONNABORTED, EINTR
+  unsigned accept_error = 0;  // no descriptors or memory, ECONNABORTED, EINTR
   unsigned stalled_loop = 0;  // a loop's thread does not run for a while
   // The network, with the loss of a connection.
   unsigned connection_error = 0;
