@@ -4,9 +4,9 @@
 // Order of accesses that the promise rests on (all sequentially consistent):
 //   a loop   moves `next`, then reads `durable_bound`, then `raise_at`;
 //   a raise  is written and flushed, then `durable_bound` goes up;
-//   a retraction  lowers `raise_at`, then `durable_bound`, then reads `next` again, and only then
-//   is
-//            written: every ordinal released on the old bound is below what it read.
+//   a retraction  lowers `raise_at`, then `durable_bound`, then reads `next` again, and is
+//            written only then: every ordinal released on the old bound is below what
+//            it read.
 #pragma once
 
 #include <atomic>

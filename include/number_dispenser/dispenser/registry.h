@@ -126,17 +126,17 @@ class Registry {
   // The same for what the keeper has retired; the keeper's loop.
   uint64_t retired() const { return retired_; }
 
-  // --- the keeper
-  // ----------------------------------------------------------------------------------- Writes
-  // every bound and definition that must move; true if a flush must start. None may be in flight.
+  // --- the keeper ---
+
+  // Writes every bound and definition that must move; true if a flush must start. None may be in
+  // flight.
   bool begin_flush();
   // The flush that followed begin_flush() has ended well. After one that failed nothing may be
   // called but stop_issuing().
   void end_flush();
-  // There is something for begin_flush().
-  // Sequentially consistent, as the loops' announcements of it are: whoever finds its work
-  // announced already knows that the keeper, which takes the announcement back first, looks here
-  // after that.
+  // There is something for begin_flush(). Sequentially consistent, as the loops' announcements of
+  // it are: whoever finds its work announced already knows that the keeper, which takes the
+  // announcement back first, looks here after that.
   bool has_work() const { return has_work_.load(); }
   // Looks for idle dispensers whose bound goes back; to be called every kSweepMs while sweeping()
   // is true.
