@@ -43,7 +43,8 @@ bool Connection::has_too_much_output(uint64_t now_ns) {
 
 bool Connection::was_idle_too_long(uint64_t now_ns) const {
   const uint64_t timeout_s = loop_.limits().timeout_s.load(std::memory_order_relaxed);
-  return timeout_s != 0 && !waits() && output_bytes() == 0 &&
+  const bool listens = session_ && session_->listens();
+  return timeout_s != 0 && !listens && !waits() && output_bytes() == 0 &&
          now_ns - active_ns_ > timeout_s * kNsPerS;
 }
 

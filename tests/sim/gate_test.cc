@@ -292,6 +292,16 @@ TEST_P(Gate, AMonitorHearsEveryLoopAtOnce) {
   }
 }
 
+TEST_P(Gate, AMonitorIsNotIdleThoughNobodySaysAnything) {
+  const SocketPtr monitor = connect();
+  const SocketPtr idle = connect();
+  ask(monitor, "MONITOR\r\n");
+  ask(idle, "CONFIG SET timeout 2\r\n");
+  run(5000);
+  EXPECT_TRUE(idle->closed);
+  EXPECT_FALSE(monitor->closed);
+}
+
 TEST_P(Gate, ALargeClientThatMustNotBeEvictedGoesOnlyWhereNobodyElseIsLeft) {
   const unsigned loops = server_->loops();
   std::vector<SocketPtr> spared;

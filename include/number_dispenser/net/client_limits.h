@@ -15,7 +15,7 @@ struct ClientLimits {
   // Of all clients' buffers, transactions and held replies, shared evenly by the loops. Where it is
   // passed, those who take most are disconnected. 0: no limit.
   std::atomic<uint64_t> memory_bytes{0};
-  // A client that sends nothing for so long, and waits for nothing, is disconnected. 0: never.
+  // An idle client that neither waits nor listens is disconnected after that time. 0: never.
   std::atomic<uint64_t> timeout_s{0};
   // Silence after which TCP asks whether the client is still there. 0: it does not ask.
   std::atomic<uint64_t> tcp_keepalive_s{300};
