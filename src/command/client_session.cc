@@ -209,7 +209,8 @@ void ClientSession::stop_monitoring() {
 }
 
 bool ClientSession::hear(Buffer& out, bool room) {
-  const auto lines = context_.monitors.take(mailbox_, room);
+  // Not in the middle of a transaction's reply.
+  const auto lines = context_.monitors.take(mailbox_, room && executed_ == 0);
   if (!lines) {
     log_warn("client {} at {} monitors, but does not read: closed", id(), record_.address);
     return false;

@@ -87,6 +87,18 @@ TEST_F(MonitorTest, IsNotAllowedInATransaction) {
   EXPECT_FALSE(client.session.listens());
 }
 
+TEST_F(MonitorTest, LinesDoNotTearTheReplyToATransactionThatWaits) {
+  server.context.acl.set_default_password("secret");
+  monitor.ask("AUTH secret");
+  for (const char* request : {"MULTI", "PING", "AUTH wrong", "AUTH secret"}) monitor.ask(request);
+  shown();
+  EXPECT_EQ(monitor.send({"EXEC"}), Next::kRetry);
+  EXPECT_EQ(shown(), "");
+  server.clock.advance_ms(2);
+  EXPECT_EQ(monitor.send({"EXEC"}), Next::kContinue);
+  EXPECT_TRUE(shown().starts_with("\"PING\"\n"));
+}
+
 TEST_F(MonitorTest, AMonitorDrawsNothing) {
   server.ask_and_settle(client, "HSET d type 3");
   for (const char* request : {"GET d", "HSET e type 3", "DEL d", "EXISTS d", "DBSIZE"})

@@ -30,8 +30,8 @@ class ReplySink {
 enum class Next {
   kContinue,
   kClose,  // once the replies so far have left
-  kRetry,  // nothing was done or written: give the same request again when the registry has moved
-           // on
+  kRetry,  // give the same request again when the registry has moved on, there is news, or at
+           // retry time: nothing was done or written, or only the first part of a transaction
 };
 
 // A figure of now. Written by one thread, read by any.
