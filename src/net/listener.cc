@@ -134,6 +134,13 @@ Result<std::vector<ListenSocket>> listen_host(const ListenAddress& address,
   return sockets;
 }
 
+// For a failure to accept.
+std::string_view remedy_of(int error) {
+  if (error == EMFILE) return ". Raise the limit of open files (LimitNOFILE, ulimit -n).";
+  if (error == ENFILE) return ". Raise the system's limit of open files (sysctl fs.file-max).";
+  return "";
+}
+
 // As Redis does. What the client has sent already is read first: a close with unread input would
 // take the error from it again.
 void refuse(const Fd& client) {
@@ -273,9 +280,8 @@ void Listener::on_accept(const Completion& completion) {
   retry_ns_ = now_ns + kRetryNs;
   // Once, not at every client that comes and goes meanwhile.
   if (now_ns < std::exchange(quiet_until_ns_, now_ns + kQuietNs)) return;
-  log_warn("cannot accept more clients: {}; those connected are served, new ones wait. {}",
-           std::strerror(error),
-           error == EMFILE ? "Raise the limit of open files (LimitNOFILE, ulimit -n)." : "");
+  log_warn("cannot accept more clients: {}; those connected are served, new ones wait{}",
+           std::strerror(error), remedy_of(error));
 }
 
 }  // namespace number_dispenser
