@@ -52,7 +52,7 @@ void Server::limit_clients(const ClientConfig& config) {
     limits.max_clients.store(std::min(config.max_clients, fit));
   }
   if (changed(&ClientConfig::max_memory))
-    limits.memory_bytes.store(config.max_memory.of(context_->facts.usable_memory_bytes));
+    limits.set_memory(config.max_memory, context_->facts.usable_memory_bytes);
   if (changed(&ClientConfig::timeout_s)) limits.timeout_s.store(config.timeout_s);
   if (changed(&ClientConfig::tcp_keepalive_s)) limits.tcp_keepalive_s.store(config.tcp_keepalive_s);
   if (changed(&ClientConfig::output)) limits.set_output(config.output);

@@ -111,7 +111,8 @@ TEST_F(ConfigTest, RewriteHandsOverTheFilesKeysAndTellsWhyNot) {
     for (const auto& [key, value] : values) seen.emplace_back(key, value);
     return fault;
   };
-  client.ask("CONFIG SET slowlog-max-len 7 requirepass secret loglevel warning");
+  client.ask(
+      "CONFIG SET slowlog-max-len 7 requirepass secret loglevel warning maxmemory-clients 10%");
   EXPECT_EQ(client.ask("CONFIG REWRITE"), "+OK\r\n");
   const std::vector<std::pair<std::string, std::string>> expected{
       {"server.client_output_buffer_limit", "normal 0 0 0"},
@@ -120,7 +121,7 @@ TEST_F(ConfigTest, RewriteHandsOverTheFilesKeysAndTellsWhyNot) {
       {"monitoring.latency_tracking_info_percentiles", "50 99 99.9"},
       {"logging.level", "warn"},
       {"server.maxclients", "10000"},
-      {"server.maxmemory_clients", "0"},
+      {"server.maxmemory_clients", "10%"},
       {"server.protected_mode", "yes"},
       {"monitoring.slowlog_log_slower_than", "10000"},
       {"monitoring.slowlog_max_len", "7"},

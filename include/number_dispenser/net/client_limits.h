@@ -15,6 +15,8 @@ struct ClientLimits {
   // Of all clients' buffers, transactions and held replies, shared evenly by the loops. Where it is
   // passed, those who take most are disconnected. 0: no limit.
   std::atomic<uint64_t> memory_bytes{0};
+  // As that was given: so many percent of the memory there is; 0: in bytes.
+  std::atomic<uint64_t> memory_percent{0};
   // An idle client that neither waits nor listens is disconnected after that time. 0: never.
   std::atomic<uint64_t> timeout_s{0};
   // Silence after which TCP asks whether the client is still there. 0: it does not ask.
@@ -26,6 +28,11 @@ struct ClientLimits {
 
   std::atomic<uint64_t> clients{0};  // connected, or on their way to their loop
 
+  MemoryShare memory() const { return {memory_bytes.load(), memory_percent.load()}; }
+  void set_memory(const MemoryShare& share, uint64_t whole_bytes) {
+    memory_bytes.store(share.of(whole_bytes));
+    memory_percent.store(share.percent);
+  }
   OutputLimit output() const {
     return {output_hard_bytes.load(), output_soft_bytes.load(), output_soft_s.load()};
   }
