@@ -109,7 +109,7 @@ class Players {
     const Command* command = resolve_command(words);
     const bool exec = command != nullptr && command->name == "exec";
     std::string_view rest = bytes;
-    const auto reply = read_strictly(rest, player.client->session.protocol, !exec);
+    const auto reply = read_strictly(rest, player.client->session.protocol(), !exec);
     ND_CHECK(reply && rest.empty(), "malformed: {}", bytes);
     if (reply->type == '+' && reply->text == "QUEUED") {
       player.queued.emplace_back(words.begin(), words.end());
