@@ -23,6 +23,8 @@ namespace number_dispenser::fuzz {
 namespace {
 
 constexpr size_t kMostReplyBytes = 16 * 1024 * 1024;
+constexpr uint64_t kLongestPenaltyMs = LoginGuard::kLongestPenaltyMs;
+constexpr int kMostTries = 16;  // a transaction may wait for several logins
 
 class Players {
  public:
@@ -83,25 +85,37 @@ class Players {
     server_.store.take_written();
   }
 
+  // Until a pause or the penalty of a failed login is over.
+  void let_time_pass(uint64_t until_ns) {
+    server_.context.pause.end();
+    const uint64_t now_ns = server_.clock.monotonic_ns();
+    if (until_ns > now_ns && until_ns != UINT64_MAX)
+      server_.clock.advance_ms(std::min((until_ns - now_ns) / 1'000'000, kLongestPenaltyMs) + 1);
+  }
+
+  static bool answers(const Player& player, Next next) {
+    return next != Next::kClose && player.client->session.replies() == ClientSession::Replies::kOn;
+  }
+
   // False: the connection closes.
   bool handle(Player& player, const Words& words) {
     Next next = player.client->send(words);
-    if (next == Next::kRetry) {
+    for (int tries = 0; next == Next::kRetry && tries < kMostTries; ++tries) {
+      let_time_pass(player.client->session.retry_ns());
       // Room comes from deletions that settle; where there is none, growth fails.
       settle();
-      next = player.client->send(words);
-    }
-    if (next == Next::kRetry) {
-      server_.registry.refuse_new(true);
+      server_.registry.refuse_new(tries > 0);
       next = player.client->send(words);
       server_.registry.refuse_new(false);
     }
     ND_CHECK(next != Next::kRetry, "neither done nor refused");
     check_gate(player, words);
     const std::string reply = player.client->sink.take();
-    if (!reply.empty() || next != Next::kClose) check_reply(player, words, reply);
+    if (!reply.empty() || answers(player, next)) check_reply(player, words, reply);
     if (!player.client->session.in_transaction()) player.queued.clear();
-    return next == Next::kContinue;
+    // What a client draws that wants no replies, the ledger would miss.
+    const bool muted = player.client->session.replies() != ClientSession::Replies::kOn;
+    return next == Next::kContinue && !muted;
   }
 
   void check_reply(Player& player, const Words& words, std::string_view bytes) {
@@ -109,7 +123,7 @@ class Players {
     const Command* command = resolve_command(words);
     const bool exec = command != nullptr && command->name == "exec";
     std::string_view rest = bytes;
-    const auto reply = read_strictly(rest, player.client->session.protocol, !exec);
+    const auto reply = read_strictly(rest, player.client->session.protocol(), !exec);
     ND_CHECK(reply && rest.empty(), "malformed: {}", bytes);
     if (reply->type == '+' && reply->text == "QUEUED") {
       player.queued.emplace_back(words.begin(), words.end());

@@ -98,8 +98,10 @@ bool Simulator::start(bool may_die) {
   const auto started = server_->start();
   world_.trace("start: {}",
                started ? fmt::format("epoch {}", server_->epoch()) : started.error().message);
-  if (std::exchange(expects_warning_, false) && !live_.told_of_newer())
+  if (started && expects_warning_ && !live_.told_of_newer())
     world_.violate("the start did not ask whether the state file is older than the run before");
+  // A start that died before it could ask leaves that to the next one, if the counters are left.
+  if (started || live_.told_of_newer() || world_.death == Death::kMachine) expects_warning_ = false;
   if (started) {
     if (server_->epoch() <= last_epoch_)
       world_.violate("epoch {} starts after epoch {}", server_->epoch(), last_epoch_);
