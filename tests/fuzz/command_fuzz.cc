@@ -101,7 +101,7 @@ class Players {
   bool handle(Player& player, const Words& words) {
     Next next = player.client->send(words);
     for (int tries = 0; next == Next::kRetry && tries < kMostTries; ++tries) {
-      let_time_pass(player.client->session.retry_ns());
+      let_time_pass(player.client->session.take_retry_ns());
       // Room comes from deletions that settle; where there is none, growth fails.
       settle();
       server_.registry.refuse_new(tries > 0);
