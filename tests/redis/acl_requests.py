@@ -17,4 +17,21 @@ CONVERSATIONS = [
                 ["client", "getname"]),
     # What ends the connection does so in a transaction too.
     transaction("exec4", ["client", "kill", "user", "exec4", "skipme", "no"], ["ping"]),
+    # What a file could not hold is refused.
+    *[[["acl", "setuser", f"file{number}", rule], ["acl", "getuser", f"file{number}"]] for number, rule in enumerate((
+        "~a b", "%R~a b", "&a b", "~a\nuser evil on nopass +@all", "~", "%~a", "%X~a", "nonsense", "#abc",
+        "!abc", "#" + "A" * 64, "!" + "a" * 64, "+nosuch", "+@nosuch", "-client|nosuch", "clearselectors"))],
+    # Rules are shown as they count.
+    *[[["acl", "setuser", f"rules{number}", *rules.split()], ["acl", "getuser", f"rules{number}"]]
+      for number, rules in enumerate((
+          "+client|id +client", "+@all -config|set -config", "+GET -@ALL +@Hash", "+get +getx",
+          ">x >x on <x", "nopass >x", "~a ~*", "%RW~a %R~b %W~c ~d ~d",
+          "allkeys ~*", "allkeys ~a"))],
+    [["acl", "dryrun", "default", "client"]],
+    [["acl", "dryrun", "default", "nosuch"]],
+    [["acl", "dryrun", "nobody", "get", "a"]],
+    [["acl", "dryrun", "default", "acl", "whoami", "x"]],
+    *[[["acl", *words.split()]] for words in (
+        "cat nosuch", "cat a b", "genpass 0", "genpass 5000", "genpass x", "genpass 1 2", "log x", "log 1 2",
+        "deluser default", "deluser nobody", "getuser nobody", "nosuch", "whoami x", "setuser", "dryrun default")],
 ]
