@@ -59,8 +59,17 @@ Next acl_deluser(Call& call) {
   if (std::ranges::find(names, "default") != names.end())
     return error(call, "ERR The 'default' user cannot be removed");
   for (const std::string_view name : names) removed += acl_of(call).remove_user(name) ? 1 : 0;
+  // At once: a user of that name who is made later is somebody else, and one who monitors asks for
+  // nothing.
+  bool me = false;
+  end_connections(
+      call,
+      [&](const ClientRecord& client) {
+        return std::ranges::find(names, client.user) != names.end();
+      },
+      &me);
   call.reply.integer(removed);
-  return Next::kContinue;
+  return me ? Next::kClose : Next::kContinue;
 }
 
 Next acl_dryrun(Call& call) {

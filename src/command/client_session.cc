@@ -209,6 +209,8 @@ void ClientSession::stop_monitoring() {
 }
 
 bool ClientSession::hear(Buffer& out, bool room) {
+  // ACL LOAD and SIGHUP take users away too.
+  if (context_.acl.generation() != acl_generation_ && !follow_acl()) return false;
   const auto lines = context_.monitors.take(mailbox_, room);
   if (!lines) {
     log_warn("client {} at {} monitors, but does not read: closed", id(), record_.address);

@@ -70,9 +70,11 @@ bool ClientSession::may_log_in() {
 }
 
 bool ClientSession::log_in(std::string_view user, std::string_view password) {
+  // Before the user: what changes in between is then seen by the next request.
+  const uint64_t generation = context_.acl.generation();
   if (Acl::User found = context_.acl.authenticate(user, password)) {
     set_user(std::move(found));
-    acl_generation_ = context_.acl.generation();
+    acl_generation_ = generation;
     authenticated_ = true;
     failed_logins_ = 0;
     return true;

@@ -17,6 +17,8 @@ CONVERSATIONS = [
                 ["client", "getname"]),
     # What ends the connection does so in a transaction too.
     transaction("exec4", ["client", "kill", "user", "exec4", "skipme", "no"], ["ping"]),
+    transaction("exec5", ["acl", "deluser", "exec5"], ["ping"]),
+    [["acl", "setuser", "gone", *ALL], ["auth", "gone", "x"], ["acl", "deluser", "gone", "nobody"], ["ping"]],
     # What a file could not hold is refused.
     *[[["acl", "setuser", f"file{number}", rule], ["acl", "getuser", f"file{number}"]] for number, rule in enumerate((
         "~a b", "%R~a b", "&a b", "~a\nuser evil on nopass +@all", "~", "%~a", "%X~a", "nonsense", "#abc",
