@@ -40,10 +40,12 @@ Prepared max_clients(const Context& context, std::string_view text) {
   return count(text, 1, kMostNumber, &ClientLimits::max_clients);
 }
 
-Prepared client_memory(const Context& context, std::string_view text) {
+Prepared client_memory(const Context&, std::string_view text) {
   const auto share = parse_memory_share(text);
   if (!share) return std::unexpected("argument must be a memory or percent value");
-  return store(&ClientLimits::memory_bytes, share->of(context.facts.usable_memory_bytes));
+  return [share = *share](Context& context) {
+    context.limits.set_memory(share, context.facts.usable_memory_bytes);
+  };
 }
 
 Prepared output_limit(const Context&, std::string_view text) {
@@ -57,7 +59,7 @@ constexpr RuntimeSetting kSettings[] = {
      output_limit, "server.client_output_buffer_limit"},
     {"maxclients", [](const Context& c) { return show(c, &ClientLimits::max_clients); },
      max_clients, "server.maxclients"},
-    {"maxmemory-clients", [](const Context& c) { return show(c, &ClientLimits::memory_bytes); },
+    {"maxmemory-clients", [](const Context& c) { return to_text(c.limits.memory()); },
      client_memory, "server.maxmemory_clients"},
     {"tcp-keepalive", [](const Context& c) { return show(c, &ClientLimits::tcp_keepalive_s); },
      [](const Context&, std::string_view text) {

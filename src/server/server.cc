@@ -145,7 +145,7 @@ void Server::limit_clients(const ClientConfig& config) {
         "no more",
         fit, config.max_clients);
   limits.max_clients.store(std::min(config.max_clients, fit));
-  limits.memory_bytes.store(config.max_memory.of(context_->facts.usable_memory_bytes));
+  limits.set_memory(config.max_memory, context_->facts.usable_memory_bytes);
   limits.timeout_s.store(config.timeout_s);
   limits.tcp_keepalive_s.store(config.tcp_keepalive_s);
   limits.set_output(config.output);

@@ -15,6 +15,8 @@ struct ClientLimits {
   // Of all clients' buffers, transactions and held replies, shared evenly by the loops. Where it is
   // passed, those who take most are disconnected. 0: no limit.
   std::atomic<uint64_t> memory_bytes{0};
+  // As what share of the memory it was given; 0: as bytes.
+  std::atomic<uint64_t> memory_percent{0};
   // A client that sends nothing for so long, and waits for nothing, is disconnected. 0: never.
   std::atomic<uint64_t> timeout_s{0};
   // Silence after which TCP asks whether the client is still there. 0: it does not ask.
@@ -25,6 +27,12 @@ struct ClientLimits {
   std::atomic<uint64_t> output_soft_s{0};
 
   std::atomic<uint64_t> clients{0};  // connected, or on their way to their loop
+
+  MemoryShare memory() const { return {memory_bytes.load(), memory_percent.load()}; }
+  void set_memory(const MemoryShare& share, uint64_t usable_bytes) {
+    memory_bytes.store(share.of(usable_bytes));
+    memory_percent.store(share.percent);
+  }
 
   OutputLimit output() const {
     return {output_hard_bytes.load(), output_soft_bytes.load(), output_soft_s.load()};
