@@ -22,6 +22,13 @@ void write_words(Call& call, const std::vector<std::string_view>& words) {
   for (const std::string_view word : words) call.reply.bulk(word);
 }
 
+Next too_many(Call& call, std::string_view subcommand) {
+  return error(
+      call,
+      fmt::format("ERR unknown subcommand or wrong number of arguments for '{}'. Try ACL HELP.",
+                  subcommand));
+}
+
 Next no_file(Call& call) {
   return error(call,
                "ERR This server is not configured to use an ACL file: start it with --aclfile");
@@ -30,7 +37,7 @@ Next no_file(Call& call) {
 }  // namespace
 
 Next acl_cat(Call& call) {
-  if (call.words.size() > 3) return error(call, "ERR syntax error");
+  if (call.words.size() > 3) return too_many(call, "cat");
   std::vector<std::string_view> names(all_categories().begin(), all_categories().end());
   if (call.words.size() == 3) {
     const std::string wanted = lower_case(call.words[2]);
@@ -52,8 +59,17 @@ Next acl_deluser(Call& call) {
   if (std::ranges::find(names, "default") != names.end())
     return error(call, "ERR The 'default' user cannot be removed");
   for (const std::string_view name : names) removed += acl_of(call).remove_user(name) ? 1 : 0;
+  // At once: a user of that name who is made later is somebody else, and one who monitors asks for
+  // nothing.
+  bool me = false;
+  end_connections(
+      call,
+      [&](const ClientRecord& client) {
+        return std::ranges::find(names, client.user) != names.end();
+      },
+      &me);
   call.reply.integer(removed);
-  return Next::kContinue;
+  return me ? Next::kClose : Next::kContinue;
 }
 
 Next acl_dryrun(Call& call) {
@@ -83,8 +99,7 @@ Next acl_dryrun(Call& call) {
 Next acl_genpass(Call& call) {
   constexpr int64_t kDefaultBits = 256;
   constexpr int64_t kMostBits = 4096;
-  if (call.words.size() > 3)
-    return error(call, "ERR wrong number of arguments for 'acl|genpass' command");
+  if (call.words.size() > 3) return too_many(call, "genpass");
   const auto bits = call.words.size() == 3 ? parse_signed(call.words[2]) : kDefaultBits;
   if (!bits) return error(call, "ERR value is not an integer or out of range");
   if (*bits < 1 || *bits > kMostBits)
@@ -133,8 +148,7 @@ Next acl_list(Call& call) {
 }
 
 Next acl_log(Call& call) {
-  if (call.words.size() > 3)
-    return error(call, "ERR wrong number of arguments for 'acl|log' command");
+  if (call.words.size() > 3) return too_many(call, "log");
   size_t most = 10;
   if (call.words.size() == 3) {
     if (equals_ignoring_case(call.words[2], "reset")) {

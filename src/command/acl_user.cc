@@ -103,6 +103,10 @@ AclUser AclUser::open_default() {
 
 std::optional<std::string> AclUser::apply(std::string_view rule) {
   const auto is = [&](std::string_view word) { return equals_ignoring_case(rule, word); };
+  // The file would have it as several rules, or lines.
+  const bool is_pattern = rule.starts_with('~') || rule.starts_with('%') || rule.starts_with('&');
+  if (is_pattern && rule.find_first_of(std::string_view(" \t\n\v\f\r\0", 7)) != rule.npos)
+    return std::string(kSyntax);
   if (is("on") || is("off")) {
     enabled_ = is("on");
   } else if (is("reset")) {
@@ -205,8 +209,11 @@ std::optional<std::string> AclUser::apply_commands(std::string_view rule) {
   const bool absent = rows && rows->empty() && !name.starts_with('@');
   if (!rows || (absent && !is_refused_command(name))) return std::string(kUnknown);
   for (const Command* row : *rows) allowed_[index_of(*row)] = rule[0] == '+';
-  // A later rule replaces an earlier one for the same.
-  std::erase_if(command_rules_, [&](const std::string& old) { return old.substr(1) == name; });
+  // A later rule replaces an earlier one for the same, or for a subcommand of it.
+  std::erase_if(command_rules_, [&](const std::string& old) {
+    const std::string_view ruled = std::string_view(old).substr(1);
+    return ruled.starts_with(name) && (ruled.size() == name.size() || ruled[name.size()] == '|');
+  });
   command_rules_.push_back(lower);
   return std::nullopt;
 }

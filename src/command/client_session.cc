@@ -79,7 +79,7 @@ Next ClientSession::handle(std::span<const std::string_view> request, ReplySink&
 
 Next ClientSession::answer(Call& call) {
   if (context_.acl.generation() != acl_generation_ && !follow_acl()) {
-    call.reply.error("NOPERM this user was deleted or switched off");
+    call.reply.error(kUserGone);
     return Next::kClose;
   }
   const Command* command = admit(call);
@@ -174,7 +174,7 @@ const Command* ClientSession::admit(Call& call) {
     refuse(call, command, "NOAUTH Authentication required.");
     return nullptr;
   }
-  if ((command->flags & kNoAuth) == 0 && !may_run(call, *command)) return nullptr;
+  if (!may_run(call, *command)) return nullptr;
   // Redis's word for a monitor.
   if (listens_ && (command->flags & (kWrite | kReadOnly)) != 0) {
     refuse(call, command, "ERR Replica can't interact with the keyspace");
@@ -209,6 +209,8 @@ void ClientSession::stop_monitoring() {
 }
 
 bool ClientSession::hear(Buffer& out, bool room) {
+  // ACL LOAD and SIGHUP take users away too.
+  if (context_.acl.generation() != acl_generation_ && !follow_acl()) return false;
   // Not in the middle of a transaction's reply.
   const auto lines = context_.monitors.take(mailbox_, room && executed_ == 0);
   if (!lines) {

@@ -37,7 +37,12 @@ Prepared max_clients(const Context& context, std::string_view text) {
         fmt::format("The operating system is not able to handle the specified number of clients, "
                     "try with {}",
                     fit));
-  return count(text, 1, kMostNumber, &ClientLimits::max_clients);
+  auto change = count(text, 1, kMostNumber, &ClientLimits::max_clients);
+  if (!change) return change;
+  return [change = *change](Context& changed) {
+    change(changed);
+    changed.limits.max_clients_asked.store(changed.limits.max_clients.load());
+  };
 }
 
 Prepared client_memory(const Context&, std::string_view text) {
@@ -58,10 +63,10 @@ constexpr RuntimeSetting kSettings[] = {
     {"client-output-buffer-limit", [](const Context& c) { return to_text(c.limits.output()); },
      output_limit, "server.client_output_buffer_limit"},
     {"maxclients", [](const Context& c) { return show(c, &ClientLimits::max_clients); },
-     max_clients, "server.maxclients"},
-    {"maxmemory-clients", [](const Context& c) { return show(c, &ClientLimits::memory_bytes); },
-     client_memory, "server.maxmemory_clients",
-     [](const Context& c) { return to_text(c.limits.memory()); }},
+     max_clients, "server.maxclients",
+     [](const Context& c) { return show(c, &ClientLimits::max_clients_asked); }},
+    {"maxmemory-clients", [](const Context& c) { return to_text(c.limits.memory()); },
+     client_memory, "server.maxmemory_clients"},
     {"tcp-keepalive", [](const Context& c) { return show(c, &ClientLimits::tcp_keepalive_s); },
      [](const Context&, std::string_view text) {
        return count(text, 0, kMaxKeepaliveS, &ClientLimits::tcp_keepalive_s);

@@ -2,8 +2,10 @@
 // run.
 #pragma once
 
+#include <functional>
 #include <string_view>
 
+#include "number_dispenser/command/clients.h"
 #include "number_dispenser/command/command.h"
 
 namespace number_dispenser::handlers {
@@ -11,6 +13,11 @@ namespace number_dispenser::handlers {
 // What many handlers end with.
 Next error(Call& call, std::string_view text);
 Next ok(Call& call);
+
+// Ends the connections that `wanted` picks, and counts them. `*me`: this client's is among them; it
+// stays open for the reply.
+int64_t end_connections(Call& call, const std::function<bool(const ClientRecord&)>& wanted,
+                        bool* me);
 
 // definition_commands.cc
 Next hset(Call& call);

@@ -73,13 +73,15 @@ std::optional<std::string> read_filters(Call& call, Wanted& wanted) {
   return std::nullopt;
 }
 
-// How many; `*me`: this client is among them, and closes when it has its reply.
-int64_t kill(Call& call, const Wanted& wanted, bool* me) {
+}  // namespace
+
+int64_t end_connections(Call& call, const std::function<bool(const ClientRecord&)>& wanted,
+                        bool* me) {
   CommandContext& context = call.client.context();
   int64_t killed = 0;
   context.clients.visit([&](ClientRecord& client) {
     const bool is_me = &client == &call.client.record();
-    if (!wanted.fits(client) || (is_me && wanted.skips_me)) return;
+    if (!wanted(client)) return;
     if (!is_me && client.killed.exchange(true)) return;
     ++killed;
     if (is_me)
@@ -91,8 +93,6 @@ int64_t kill(Call& call, const Wanted& wanted, bool* me) {
   if (killed > 0) context.news.fetch_add(1);
   return killed;
 }
-
-}  // namespace
 
 Next client_list(Call& call) {
   CommandContext& context = call.client.context();
@@ -129,7 +129,12 @@ Next client_kill(Call& call) {
     return error(call, *fault);
   }
   bool me = false;
-  const int64_t killed = kill(call, wanted, &me);
+  const int64_t killed = end_connections(
+      call,
+      [&](const ClientRecord& client) {
+        return wanted.fits(client) && !(wanted.skips_me && &client == &call.client.record());
+      },
+      &me);
   if (!by_address)
     call.reply.integer(killed);
   else if (killed == 0)

@@ -10,6 +10,17 @@ namespace number_dispenser {
 namespace {
 
 constexpr std::string_view kRedacted = "(redacted)";
+// Settings of Redis, or of the file only, that CONFIG SET refuses: what was meant for them is a
+// secret still.
+constexpr std::string_view kSecretElsewhere[] = {"masterauth", "masteruser",
+                                                 "tls-client-key-file-pass", "tls-key-file-pass"};
+
+bool is_secret(std::string_view name) {
+  const RuntimeSetting* setting = find_runtime_setting(name);
+  return (setting != nullptr && setting->get == nullptr) ||
+         std::ranges::any_of(kSecretElsewhere,
+                             [&](auto other) { return equals_ignoring_case(other, name); });
+}
 
 }  // namespace
 
@@ -34,9 +45,7 @@ std::vector<std::string_view> without_secrets(const Command& command,
     }
   } else if (command.handler == handlers::config_set) {
     for (size_t at = 2; at < words.size(); at += 2)
-      if (const RuntimeSetting* setting = find_runtime_setting(words[at]);
-          setting != nullptr && setting->get == nullptr)
-        hide_from(at + 1, 1);
+      if (is_secret(words[at])) hide_from(at + 1, 1);
   }
   return shown;
 }

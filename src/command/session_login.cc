@@ -20,23 +20,32 @@ bool ClientSession::follow_acl() {
   return true;
 }
 
-bool ClientSession::may_run(Call& call, const Command& command) {
+ClientSession::Denied ClientSession::check_rights(const Command& command,
+                                                  std::span<const std::string_view> words) {
+  if ((command.flags & kNoAuth) != 0) return Denied::kNothing;
   if (!user_->may_run(command)) {
     log_refusal("command", command.name);
+    return Denied::kCommand;
+  }
+  if (user_->may_use_all()) return Denied::kNothing;
+  for (const std::string_view dispenser : names_in(command, words)) {
+    if (user_->may_use(dispenser, command.keys.use)) continue;
+    log_refusal("key", dispenser);
+    return Denied::kKey;
+  }
+  return Denied::kNothing;
+}
+
+bool ClientSession::may_run(Call& call, const Command& command) {
+  const Denied denied = check_rights(command, call.words);
+  if (denied == Denied::kCommand)
     refuse(
         call, &command,
         fmt::format("NOPERM this user has no permissions to run the '{}' command", command.name));
-    return false;
-  }
-  if (user_->may_use_all()) return true;
-  for (const std::string_view dispenser : names_in(command, call.words)) {
-    if (user_->may_use(dispenser, command.keys.use)) continue;
-    log_refusal("key", dispenser);
+  else if (denied == Denied::kKey)
     refuse(call, &command,
            "NOPERM this user has no permissions to access one of the keys used as arguments");
-    return false;
-  }
-  return true;
+  return denied == Denied::kNothing;
 }
 
 void ClientSession::log_refusal(std::string_view reason, std::string_view object,
@@ -61,9 +70,11 @@ bool ClientSession::may_log_in() {
 }
 
 bool ClientSession::log_in(std::string_view user, std::string_view password) {
+  // Before the user: what changes in between is then seen by the next request.
+  const uint64_t generation = context_.acl.generation();
   if (Acl::User found = context_.acl.authenticate(user, password)) {
     set_user(std::move(found));
-    acl_generation_ = context_.acl.generation();
+    acl_generation_ = generation;
     authenticated_ = true;
     failed_logins_ = 0;
     return true;

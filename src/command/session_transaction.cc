@@ -1,4 +1,6 @@
 // MULTI, what is queued, EXEC.
+#include <fmt/format.h>
+
 #include <string_view>
 #include <vector>
 
@@ -47,6 +49,28 @@ void ClientSession::discard_transaction() {
   show_queue();
 }
 
+// The rights may be others than when it was queued.
+Next ClientSession::run_queued(const Command& command, Call& call) {
+  const auto refuse_queued = [&](std::string_view error) {
+    call.reply.error(error);
+    loop_.commands->count_error(error);
+    loop_.commands->of(command).rejected.add(1);
+  };
+  if (context_.acl.generation() != acl_generation_ && !follow_acl()) {
+    refuse_queued(kUserGone);
+    return Next::kClose;
+  }
+  const Denied denied = check_rights(command, call.words);
+  if (denied == Denied::kNothing) return run(command, call);
+  refuse_queued(
+      fmt::format("NOPERM ACLs rules changed between the moment the transaction was accumulated "
+                  "and the EXEC call. This command is no longer allowed for the following reason: "
+                  "{}",
+                  denied == Denied::kCommand ? "no permission to execute the command or subcommand"
+                                             : "no permission to touch the specified keys"));
+  return Next::kContinue;
+}
+
 Next ClientSession::execute_transaction(Call& call) {
   if (transaction_failed_) {
     discard_transaction();
@@ -63,10 +87,16 @@ Next ClientSession::execute_transaction(Call& call) {
     const auto& [command, text] = queued_[executed_];
     const std::vector<std::string_view> words(text.begin(), text.end());
     Call inner{*this, words, call.sink, ReplyWriter(call.sink.bytes(), protocol_)};
+    const Next next = run_queued(*command, inner);
     // What has been run stays run; EXEC is tried again from here.
-    if (run(*command, inner) == Next::kRetry) {
+    if (next == Next::kRetry) {
       if (executed_ == 0) call.sink.bytes().truncate(reply_begin);
       return Next::kRetry;
+    }
+    // What comes after is neither run nor answered.
+    if (next == Next::kClose) {
+      discard_transaction();
+      return Next::kClose;
     }
   }
   discard_transaction();

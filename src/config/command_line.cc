@@ -21,7 +21,7 @@ constexpr Flag kFlags[] = {
     {"help", 'h', "serve check dump commands", "Show this help and exit."},
 };
 
-constexpr Command kCommands[] = {
+constexpr Subcommand kCommands[] = {
     {"serve", "Listen and issue numbers. The default.", Action::kServe},
     {"check", "Verify the state file and say what recovery would do.", Action::kCheck},
     {"dump", "List the dispensers in the state file.", Action::kDump},
@@ -90,7 +90,7 @@ std::string suggestion(std::string_view unknown) {
 std::unexpected<Error> refuse_extra(std::string_view argument) {
   if (!argument.starts_with('-')) {
     std::vector<std::string_view> names;
-    for (const Command& command : kCommands) names.push_back(command.name);
+    for (const Subcommand& command : kCommands) names.push_back(command.name);
     return fail(ExitStatus::kUsage,
                 fmt::format("unexpected argument {}; accepted is one command of {}",
                             quoted(argument), fmt::join(names, ", ")));
@@ -120,7 +120,7 @@ class Parser {
       const std::string letter = flag.letter != 0 ? fmt::format("-{},", flag.letter) : "";
       app_.add_flag(fmt::format("{}--{}", letter, flag.name));
     }
-    for (const Command& command : kCommands) app_.add_subcommand(std::string(command.name));
+    for (const Subcommand& command : kCommands) app_.add_subcommand(std::string(command.name));
   }
 
   Result<CommandLine> parse(std::vector<std::string> arguments) {
@@ -132,7 +132,7 @@ class Parser {
     }
     CommandLine line{.help = has("help"), .version = has("version"), .json = has("json")};
     if (line.help || line.version) return line;
-    for (const Command& command : kCommands) {
+    for (const Subcommand& command : kCommands) {
       if (app_.got_subcommand(std::string(command.name))) line.action = command.action;
     }
     for (std::string& extra : app_.remaining(true)) {
@@ -167,7 +167,7 @@ class Parser {
 std::span<const Flag> flags() {
   return kFlags;
 }
-std::span<const Command> commands() {
+std::span<const Subcommand> commands() {
   return kCommands;
 }
 

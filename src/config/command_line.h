@@ -17,7 +17,7 @@ struct Flag {
   std::string_view help;
 };
 
-struct Command {
+struct Subcommand {
   std::string_view name;
   std::string_view help;
   Invocation::Action action;
@@ -25,7 +25,7 @@ struct Command {
 
 // Tables that the help shows as well. The first command is the default.
 std::span<const Flag> flags();
-std::span<const Command> commands();
+std::span<const Subcommand> commands();
 
 struct CommandLine {
   Invocation::Action action = Invocation::Action::kServe;

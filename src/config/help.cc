@@ -64,7 +64,7 @@ std::string option_row(const Option& option) {
 std::string help_text() {
   std::string text(kHead);
   text += "\nCommands:\n";
-  for (const Command& command : commands()) text += row(std::string(command.name), command.help);
+  for (const Subcommand& command : commands()) text += row(std::string(command.name), command.help);
   text += "\nOptions [with their environment variable and their key in the file]:\n";
   for (const Option& option : options()) {
     if (!option.name.empty()) text += option_row(option);

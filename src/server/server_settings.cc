@@ -49,6 +49,7 @@ void Server::limit_clients(const ClientConfig& config) {
           "maxclients is {} and not {}: the limit of open files (LimitNOFILE, ulimit -n) allows "
           "no more",
           fit, config.max_clients);
+    limits.max_clients_asked.store(config.max_clients);
     limits.max_clients.store(std::min(config.max_clients, fit));
   }
   if (changed(&ClientConfig::max_memory))

@@ -29,6 +29,15 @@ def test_reconnecting_does_not_help(locked):
     assert time.monotonic() - begin >= 0.5
 
 
+def test_a_transaction_does_not_help(start):
+    server = start()
+    with server.connect() as guesser:
+        guesses = [("AUTH", "default2", "guess-secret")] * 12
+        guesser.send(b"".join(encode(*words) for words in [("MULTI",), *guesses, ("PING",), ("EXEC",)]))
+        assert [guesser.read() for _ in range(14)] == [OK] + [Status(b"QUEUED")] * 13
+        assert guesser.read_to_end().count(b"-WRONGPASS") == 10
+
+
 def test_others_are_served_while_an_attempt_waits(locked):
     with locked.connect() as client, locked.connect() as guesser:
         assert client.command("AUTH", "hunter2") == OK

@@ -56,4 +56,5 @@ BY_A_MONITOR = [
 # Recorded by both with what each was told to keep secret; the times and addresses are each server's own.
 SECRETS = [["auth", "hunter2"], ["auth", "default", "hunter2"], ["hello", "2", "auth", "default", "hunter2"],
            ["hello", "2", "setname", "auth", "auth", "default", "hunter2"], ["acl", "setuser", "bob", "on", ">hunter2"],
-           ["config", "set", "slowlog-max-len", "64", "requirepass", ""], ["echo", "x" * 200], ["exists"] + ["y"] * 40]
+           ["config", "set", "slowlog-max-len", "64", "requirepass", ""],
+           ["config", "set", "masterauth", "hunter2", "MasterUser", "hunter2", "nosuch", "1"], ["echo", "x" * 200], ["exists"] + ["y"] * 40]

@@ -11,6 +11,7 @@ import subprocess
 import time
 
 import pytest
+import acl_requests
 import redis
 import requests as lists
 import special_requests as special
@@ -167,7 +168,7 @@ def test_the_slow_log_keeps_what_redis_keeps_and_no_secret(ports):
 
 def test_replies_are_those_of_redis(ports):
     redis_port, our_port, locked = ports
-    conversations = special.LOCKED if locked else lists.conversations()
+    conversations = special.LOCKED if locked else lists.conversations() + acl_requests.CONVERSATIONS
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         found = pool.map(lambda talk: compare((redis_port, our_port), talk), conversations)
         different = [text for text in found if text]

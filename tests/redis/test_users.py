@@ -103,8 +103,37 @@ def test_a_changed_user_is_bound_at_once_and_a_deleted_one_is_closed(server):
     assert app.get("order_id") == "0"
     admin.execute_command("ACL", "SETUSER", "app", "-get")
     assert "'get' command" in refused(app.get, "order_id")
+    connection = redis.Connection(port=server.port, username="app", password="draws")
+    connection.connect()
     admin.execute_command("ACL", "DELUSER", "app")
-    assert "deleted" in refused(app.execute_command, "INCR", "order_id")
+    admin.execute_command("ACL", "SETUSER", "app", "on", ">other", "~*", "+@all")
+    with pytest.raises(redis.exceptions.ConnectionError):
+        connection.send_command("INCR", "order_id")
+        connection.read_response()
+
+
+def test_a_monitor_whose_user_is_gone_is_closed(tmp_path):
+    file = tmp_path / "users.acl"
+    file.write_text("user default on nopass ~* +@all\nuser looks on >pw +@all\nuser sees on >pw +@all\n")
+    server = Server(tmp_path, "--aclfile", str(file)).start()
+    try:
+        monitors = []
+        for name in ("looks", "sees"):
+            monitors.append(redis.Connection(port=server.port, username=name, password="pw"))
+            monitors[-1].connect()
+            monitors[-1].send_command("MONITOR")
+            assert monitors[-1].read_response() == b"OK"
+        admin = server.client()
+        assert admin.execute_command("ACL", "DELUSER", "looks") == 1
+        file.write_text("user default on nopass ~* +@all\n")
+        assert admin.execute_command("ACL", "LOAD")
+        admin.ping()
+        for monitor in monitors:
+            with pytest.raises(redis.exceptions.ConnectionError):
+                for _ in range(5):
+                    assert b"PING" not in monitor.read_response()
+    finally:
+        server.stop()
 
 
 def test_refusals_are_logged_without_secrets(server):

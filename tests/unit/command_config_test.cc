@@ -111,6 +111,7 @@ TEST_F(ConfigTest, RewriteHandsOverTheFilesKeysAndTellsWhyNot) {
     for (const auto& [key, value] : values) seen.emplace_back(key, value);
     return fault;
   };
+  server.context.limits.max_clients = 4000;  // of 10000, because of the limit of open files
   client.ask(
       "CONFIG SET slowlog-max-len 7 requirepass secret loglevel warning maxmemory-clients 10%");
   EXPECT_EQ(client.ask("CONFIG REWRITE"), "+OK\r\n");

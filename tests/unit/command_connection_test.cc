@@ -104,6 +104,8 @@ TEST_F(ConnectionTest, ConfigSetChangesTheLimitsOfClientsOrSaysWhyNot) {
   server.context.facts.usable_memory_bytes = 1'000'000;
   EXPECT_EQ(client.ask("CONFIG SET maxclients 4000 timeout 30 tcp-keepalive 0"), "+OK\r\n");
   EXPECT_EQ(client.ask("CONFIG SET maxmemory-clients 10%"), "+OK\r\n");
+  EXPECT_TRUE(client.ask("CONFIG GET maxmemory-clients").ends_with("10%\r\n"))
+      << "a share stays one, for CONFIG REWRITE too";
   client.send({"CONFIG", "SET", "client-output-buffer-limit", "normal 2kb 1kb 3"});
   EXPECT_EQ(client.sink.take(), "+OK\r\n");
   const ClientLimits& limits = server.context.limits;

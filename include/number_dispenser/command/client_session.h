@@ -20,6 +20,9 @@ inline constexpr std::string_view kIoErrorReply =
     "the "
     "server's log";
 
+// To a client whose user is gone, before it is disconnected.
+inline constexpr std::string_view kUserGone = "NOPERM this user was deleted or switched off";
+
 class ClientSession final : public Session {
  public:
   ClientSession(CommandContext& context, unsigned loop, int fd);
@@ -97,6 +100,9 @@ class ClientSession final : public Session {
   void show_queue();
   const Command* admit(Call& call);
   bool follow_acl();
+  // What the user's rights forbid of a request, which ACL LOG then has.
+  enum class Denied { kNothing, kCommand, kKey };
+  Denied check_rights(const Command& command, std::span<const std::string_view> words);
   bool may_run(Call& call, const Command& command);
   void log_refusal(std::string_view reason, std::string_view object, std::string_view user = {});
   Next run(const Command& command, Call& call);
@@ -104,6 +110,7 @@ class ClientSession final : public Session {
                    uint64_t took_ns);
   void refuse(Call& call, const Command* command, std::string_view error);
   Next queue(Call& call, const Command& command);
+  Next run_queued(const Command& command, Call& call);
 
   CommandContext& context_;
   CommandContext::PerLoop& loop_;

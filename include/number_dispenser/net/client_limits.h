@@ -12,6 +12,8 @@ namespace number_dispenser {
 struct ClientLimits {
   // Connections; one more is refused.
   std::atomic<uint64_t> max_clients{10'000};
+  // As many as were asked for, which the limit of open files may not allow.
+  std::atomic<uint64_t> max_clients_asked{10'000};
   // Of all clients' buffers, transactions and held replies, shared evenly by the loops. Where it is
   // passed, those who take most are disconnected. 0: no limit.
   std::atomic<uint64_t> memory_bytes{0};
