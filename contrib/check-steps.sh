@@ -7,12 +7,12 @@
 {
   quick_steps=(format scripts style build unit readme)
   all_steps=(
-    format scripts style build unit clang-tidy asan-build tsan-build sim mutants readme e2e redis clients ops faults
+    format scripts style build unit asan-build tsan-build clang-tidy sim mutants readme e2e redis clients ops faults
     benchmarks powercut asan-unit asan-sim asan-e2e tsan-unit tsan-e2e fuzz
   )
   long_steps=("${all_steps[@]}" coverage)
   # Of these, the ones that run beside the others.
-  background_steps=(clang-tidy asan-build tsan-build powercut)
+  background_steps=(asan-build tsan-build clang-tidy powercut)
 }
 
 # Not every version of the tree has every suite.
