@@ -1,10 +1,13 @@
 """A raw client of the Redis protocol: what it sends and what it gets, byte by byte."""
 
 import socket
+import ssl
 import struct
 import threading
 
 from .waiting import TIMEOUT_S
+
+TURN_BYTES = 1 << 16  # of requests, before their replies are read
 
 
 class Closed(Exception):
@@ -85,6 +88,8 @@ class Resp:
 
     def pipeline(self, requests):
         """Sends all requests without waiting, while reading; returns all replies."""
+        if isinstance(self.socket, ssl.SSLSocket):
+            return self._pipeline_in_turns(requests)
         data = b"".join(encode(*request) for request in requests)
         sender = threading.Thread(target=self.send_quietly, args=(data,))
         sender.start()
@@ -92,6 +97,18 @@ class Resp:
             return [self.read() for _ in requests]
         finally:
             sender.join()
+
+    def _pipeline_in_turns(self, requests):
+        """The same by one thread: two may not use one TLS socket at once, reading then sees an end that is none."""
+        replies = []
+        while len(replies) < len(requests):
+            turn, count = b"", len(replies)
+            while len(turn) < TURN_BYTES and count < len(requests):
+                turn += encode(*requests[count])
+                count += 1
+            self.send(turn)
+            replies += [self.read() for _ in range(count - len(replies))]
+        return replies
 
     def send_quietly(self, data):
         """Sends to a server that may close at any moment; reading shows whether it did."""
