@@ -1,10 +1,10 @@
 #include "number_dispenser/base/amount.h"
 
 #include <fmt/format.h>
-#include <strings.h>
 
 #include <array>
-#include <charconv>
+
+#include "number_dispenser/base/text.h"
 
 namespace number_dispenser {
 namespace {
@@ -17,25 +17,13 @@ constexpr Unit kUnits[] = {
     {"", 1},          {"b", 1},        {"k", 1'000},         {"kb", 1 << 10},
     {"m", 1'000'000}, {"mb", 1 << 20}, {"g", 1'000'000'000}, {"gb", 1 << 30}};
 
-bool is_same(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
-
 }  // namespace
-
-std::optional<uint64_t> parse_count(std::string_view text) {
-  uint64_t count = 0;
-  const char* const end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, count);
-  if (parsed.ec != std::errc{} || parsed.ptr != end) return std::nullopt;
-  return count;
-}
 
 std::optional<uint64_t> parse_bytes(std::string_view text) {
   const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
   const auto count = parse_count(text.substr(0, digits));
   for (const auto& [name, bytes] : kUnits) {
-    if (!count || !is_same(text.substr(digits), name)) continue;
+    if (!count || !equals_ignoring_case(text.substr(digits), name)) continue;
     uint64_t product = 0;
     if (__builtin_mul_overflow(*count, bytes, &product)) return std::nullopt;
     return product;
@@ -69,7 +57,8 @@ std::optional<OutputLimit> parse_output_limit(std::string_view text) {
   const auto soft = parse_bytes(words[2]);
   const auto soft_s = parse_count(words[3]);
   const bool is_whole = text.find_first_not_of(' ') == std::string_view::npos;
-  if (!is_same(words[0], "normal") || !hard || !soft || !soft_s || !is_whole) return std::nullopt;
+  if (!equals_ignoring_case(words[0], "normal") || !hard || !soft || !soft_s || !is_whole)
+    return std::nullopt;
   return OutputLimit{*hard, *soft, *soft_s};
 }
 

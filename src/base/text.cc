@@ -22,6 +22,14 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, {}, to_lower, to_lower);
 }
 
+std::optional<uint64_t> parse_count(std::string_view text) {
+  uint64_t count = 0;
+  const char* const end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, count);
+  if (parsed.ec != std::errc{} || parsed.ptr != end) return std::nullopt;
+  return count;
+}
+
 std::expected<std::vector<double>, std::string> parse_percentiles(std::string_view text) {
   std::vector<double> list;
   for (const auto part : std::views::split(text, ' ')) {

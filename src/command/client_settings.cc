@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "number_dispenser/base/amount.h"
+#include "number_dispenser/base/text.h"
 #include "settings.h"
 
 namespace number_dispenser {

@@ -45,7 +45,7 @@ std::optional<std::string> read_number(std::string_view field, std::string_view 
                                        uint64_t lowest, uint64_t highest, std::string_view accepted,
                                        std::optional<uint64_t>& into) {
   if (into) return fmt::format("ERR field '{}' is given twice", field);
-  const auto number = parse_number(value);
+  const auto number = parse_count(value);
   if (!number || *number < lowest || *number > highest)
     return fmt::format("ERR invalid {} '{}': it must be {}", field, printable(value), accepted);
   into = number;

@@ -64,7 +64,7 @@ std::optional<uint64_t> parse_cursor(std::string_view text) {
   if (text.empty()) return 0;
   if (const auto negative = parse_signed(text); negative && *negative < 0)
     return static_cast<uint64_t>(*negative);
-  return parse_number(text);
+  return parse_count(text);
 }
 
 Next no_such_key_or(Call& call, void (*answer)(Call&)) {

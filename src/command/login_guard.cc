@@ -17,7 +17,7 @@ constexpr unsigned kLogLines = 10;  // in each period
 
 // Who is behind HOST:PORT: the host, or the /64 network of an IPv6 host, since such a host has 2^64
 // addresses.
-std::string peer_of(std::string_view address) {
+std::string network_of(std::string_view address) {
   std::string host(address.substr(0, address.rfind(':')));
   if (!host.starts_with('[') || !host.ends_with(']')) return host;
   host = host.substr(1, host.size() - 2);
@@ -31,14 +31,14 @@ std::string peer_of(std::string_view address) {
 }  // namespace
 
 uint64_t LoginGuard::allowed_ns(std::string_view address, uint64_t now_ns) const {
-  const std::string peer = peer_of(address);
+  const std::string peer = network_of(address);
   const std::lock_guard lock(mutex_);
   const auto found = failures_.find(peer);
   return found == failures_.end() ? now_ns : std::max(now_ns, found->second.until_ns);
 }
 
 void LoginGuard::failed(std::string_view address, uint64_t now_ns) {
-  const std::string peer = peer_of(address);
+  const std::string peer = network_of(address);
   const std::lock_guard lock(mutex_);
   if (!failures_.contains(peer) && failures_.size() >= kAddresses) forget_one();
   Failures& failures = failures_[peer];

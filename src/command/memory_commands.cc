@@ -14,7 +14,7 @@ namespace number_dispenser::handlers {
 
 Next memory_usage(Call& call) {
   const bool sampled = call.words.size() == 5 && equals_ignoring_case(call.words[3], "samples") &&
-                       parse_number(call.words[4]).has_value();
+                       parse_count(call.words[4]).has_value();
   if (call.words.size() != 3 && !sampled) return error(call, "ERR syntax error");
   if (call.client.look_up(call.words[2]) == nullptr)
     call.reply.null();

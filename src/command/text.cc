@@ -8,14 +8,6 @@
 namespace number_dispenser {
 namespace {
 
-template <class Number>
-std::optional<Number> parse_whole(std::string_view text) {
-  Number value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 // Compares as the caller wants letters compared.
 class GlobMatcher {
  public:
@@ -61,12 +53,12 @@ class GlobMatcher {
 
 }  // namespace
 
-std::optional<uint64_t> parse_number(std::string_view text) {
-  return parse_whole<uint64_t>(text);
-}
-
 std::optional<int64_t> parse_signed(std::string_view text) {
-  return parse_whole<int64_t>(text);
+  int64_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, value);
+  if (parsed.ec != std::errc{} || parsed.ptr != end) return std::nullopt;
+  return value;
 }
 
 // Goes back to the last star only, so that it takes at most pattern x text steps.

@@ -10,8 +10,6 @@
 
 namespace number_dispenser {
 
-// Decimal digits only, below 2^64.
-std::optional<uint64_t> parse_number(std::string_view text);
 // An optional minus sign, decimal digits.
 std::optional<int64_t> parse_signed(std::string_view text);
 // Redis's globs: * ? [a-z] [^a] and a backslash.

@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <expected>
 #include <string>
 #include <string_view>
@@ -38,6 +39,19 @@ template <class Value, size_t N>
 std::string name_of(const std::pair<std::string_view, Value> (&choices)[N], Value value) {
   const auto* found = std::ranges::find(choices, value, [](const auto& row) { return row.second; });
   return std::string(found->first);
+}
+
+// Decimal digits, with a minus sign where Number has negative ones.
+template <class Number>
+Applied choose_number(std::string_view text, Number least, Number most, Number& out) {
+  Number number = 0;
+  const char* const end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, number);
+  if (parsed.ec != std::errc{} || parsed.ptr != end || number < least || number > most)
+    return std::unexpected(
+        fmt::format("{} is not a number from {} to {}", quoted(text), least, most));
+  out = number;
+  return {};
 }
 
 inline Applied choose_path(const std::string& text, std::string& out) {

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "config/choice.h"
 #include "config/option.h"
 #include "config/text.h"
 #include "number_dispenser/base/amount.h"
@@ -9,19 +10,8 @@
 namespace number_dispenser {
 namespace {
 
-using Applied = std::expected<void, std::string>;
-
 constexpr uint64_t kMostClients = 10'000'000;
 constexpr uint64_t kMostTimeoutS = 1'000'000'000;
-
-Applied choose_count(const std::string& text, uint64_t least, uint64_t most, uint64_t& out) {
-  const auto count = parse_count(text);
-  if (!count || *count < least || *count > most)
-    return std::unexpected(
-        fmt::format("{} is not a number from {} to {}", quoted(text), least, most));
-  out = *count;
-  return {};
-}
 
 Applied apply_client_memory(Config& config, const std::string& text, bool) {
   const auto share = parse_memory_share(text);
@@ -58,8 +48,10 @@ const Option kClientOptions[] = {
      .key = "server.maxclients",
      .help = "Clients at a time; one more is refused. Lowered to what the limit of open files "
              "allows. Reread on SIGHUP.",
-     .apply = [](Config& c, const std::string& v,
-                 bool) { return choose_count(v, 1, kMostClients, c.clients.max_clients); },
+     .apply =
+         [](Config& c, const std::string& v, bool) {
+           return choose_number(v, uint64_t{1}, kMostClients, c.clients.max_clients);
+         },
      .show = [](const Config& c) { return std::to_string(c.clients.max_clients); }},
     {.name = "maxmemory-clients",
      .value_name = "BYTES|N%",
@@ -84,8 +76,10 @@ const Option kClientOptions[] = {
      .variable = "NUMBER_DISPENSER_TIMEOUT",
      .key = "server.timeout",
      .help = "Idle clients are disconnected after that time; 0: never. Reread on SIGHUP.",
-     .apply = [](Config& c, const std::string& v,
-                 bool) { return choose_count(v, 0, kMostTimeoutS, c.clients.timeout_s); },
+     .apply =
+         [](Config& c, const std::string& v, bool) {
+           return choose_number(v, uint64_t{0}, kMostTimeoutS, c.clients.timeout_s);
+         },
      .show = [](const Config& c) { return std::to_string(c.clients.timeout_s); }},
     {.name = "tcp-keepalive",
      .value_name = "SECONDS",
@@ -93,8 +87,10 @@ const Option kClientOptions[] = {
      .key = "server.tcp_keepalive",
      .help = "Silence after which TCP asks whether a client is still there; 0: it does not. Reread "
              "on SIGHUP.",
-     .apply = [](Config& c, const std::string& v,
-                 bool) { return choose_count(v, 0, kMaxKeepaliveS, c.clients.tcp_keepalive_s); },
+     .apply =
+         [](Config& c, const std::string& v, bool) {
+           return choose_number(v, uint64_t{0}, kMaxKeepaliveS, c.clients.tcp_keepalive_s);
+         },
      .show = [](const Config& c) { return std::to_string(c.clients.tcp_keepalive_s); }},
     {.name = "unixsocketperm",
      .value_name = "MODE",

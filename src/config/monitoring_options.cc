@@ -1,5 +1,4 @@
 // What the server watches, under the names that Redis has for it. Ranges are Redis's too.
-#include <charconv>
 #include <limits>
 
 #include "config/choice.h"
@@ -11,14 +10,7 @@ namespace {
 
 template <int64_t Config::*Member, int64_t Lowest>
 Applied apply_number(Config& config, const std::string& text, bool) {
-  const char* const end = text.data() + text.size();
-  int64_t number = 0;
-  const auto parsed = std::from_chars(text.data(), end, number);
-  if (parsed.ec != std::errc{} || parsed.ptr != end || number < Lowest)
-    return std::unexpected(fmt::format("{} is not a number from {} to {}", quoted(text), Lowest,
-                                       std::numeric_limits<int64_t>::max()));
-  config.*Member = number;
-  return {};
+  return choose_number(text, Lowest, std::numeric_limits<int64_t>::max(), config.*Member);
 }
 
 template <int64_t Config::*Member>

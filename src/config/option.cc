@@ -1,7 +1,6 @@
 #include "config/option.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "config/choice.h"
@@ -27,14 +26,7 @@ Applied apply_address(Config& config, const std::string& text, bool first) {
 }
 
 Applied apply_threads(Config& config, const std::string& text, bool) {
-  unsigned threads = 0;
-  const char* const end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, threads);
-  if (parsed.ec != std::errc{} || parsed.ptr != end || threads < 1 || threads > kMaxThreads)
-    return std::unexpected(
-        fmt::format("{} is not a number from 1 to {}", quoted(text), kMaxThreads));
-  config.threads = threads;
-  return {};
+  return choose_number(text, 1u, kMaxThreads, config.threads);
 }
 
 Applied refuse_cluster(Config&, const std::string& text, bool) {

@@ -1,4 +1,5 @@
-#include <charconv>
+
+#include <limits>
 
 #include "config/choice.h"
 #include "config/option.h"
@@ -12,11 +13,7 @@ constexpr std::pair<std::string_view, TlsAuthClients> kAuthClients[] = {
     {"yes", TlsAuthClients::kYes}};
 
 Applied apply_port(Config& config, const std::string& text, bool) {
-  const char* const end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, config.tls.port);
-  if (parsed.ec != std::errc{} || parsed.ptr != end)
-    return std::unexpected(fmt::format("{} is not a number from 0 to 65535", quoted(text)));
-  return {};
+  return choose_number(text, uint16_t{0}, std::numeric_limits<uint16_t>::max(), config.tls.port);
 }
 
 template <std::string TlsSettings::*Member>

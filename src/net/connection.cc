@@ -3,10 +3,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <cerrno>
 
-#include "number_dispenser/base/check.h"
-#include "number_dispenser/base/log.h"
 #include "number_dispenser/net/loop.h"
 #include "number_dispenser/resp/reply.h"
 
@@ -73,10 +70,7 @@ void Connection::advance() {
     end_if_done();
     account();
     const uint64_t hard_bytes = loop_.limits().output_hard_bytes.load(std::memory_order_relaxed);
-    if (hard_bytes != 0 && output_bytes() > hard_bytes) {
-      log_warn("a client was disconnected: {} bytes of output waited for it", output_bytes());
-      abort();
-    }
+    if (hard_bytes != 0 && output_bytes() > hard_bytes) abort_for_output();
   }
   if (session_) show();
   finish_if_idle();

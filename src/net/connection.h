@@ -93,6 +93,7 @@ class Connection final : private ReplySink {
   size_t output_bytes() const {
     return out_.size() + sending_.size() + (tls_ ? tls_->output().size() : 0);
   }
+  void abort_for_output();
   bool has_too_much_output(uint64_t now_ns);
   bool was_idle_too_long(uint64_t now_ns) const;
   void release();

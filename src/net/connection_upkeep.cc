@@ -19,16 +19,18 @@ void Connection::tend(uint64_t now_ns) {
     log_debug("closed a TLS connection: no handshake within 10 s");
     return abort();
   }
-  if (has_too_much_output(now_ns)) {
-    log_warn("a client was disconnected: {} bytes of output waited for it", output_bytes());
-    return abort();
-  }
+  if (has_too_much_output(now_ns)) return abort_for_output();
   if (was_idle_too_long(now_ns)) {
     log_debug("an idle client was disconnected");
     return abort();
   }
   if (!std::exchange(was_idle_, true)) return;
   give_back_idle_memory();
+}
+
+void Connection::abort_for_output() {
+  log_warn("a client was disconnected: {} bytes of output waited for it", output_bytes());
+  abort();
 }
 
 bool Connection::has_too_much_output(uint64_t now_ns) {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "number_dispenser/base/text.h"
 #include "number_dispenser/command/acl.h"
 #include "number_dispenser/command/command.h"
 #include "number_dispenser/config/accepted.h"
@@ -21,11 +22,8 @@ using Rows = std::vector<const Command*>;
 
 // As it is typed: "CLIENT ID".
 std::string typed_name(const Command& command) {
-  std::string name(command.name);
-  std::ranges::transform(name, name.begin(), [](char c) {
-    if (c == '|') return ' ';
-    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-  });
+  std::string name = upper_case(command.name);
+  std::ranges::replace(name, '|', ' ');
   return name;
 }
 

@@ -8,9 +8,6 @@
 
 namespace number_dispenser {
 
-// Decimal digits and nothing else.
-std::optional<uint64_t> parse_count(std::string_view text);
-
 // A count of bytes, or with a unit, ignoring case: k is 1000, kb 1024, and so on up to gb.
 std::optional<uint64_t> parse_bytes(std::string_view text);
 
