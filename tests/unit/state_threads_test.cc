@@ -23,8 +23,10 @@ using testing_support::SeededRandom;
 
 constexpr Definition kCounting{Kind::kIncrementing, 0, 0, 1};
 constexpr int kLoops = 2;
-// Of each loop.
+// Of each loop, at least; more until the keeper has retracted so often, however the threads are
+// scheduled.
 constexpr uint64_t kDraws = 200'000;
+constexpr uint64_t kRetractions = 10;
 constexpr std::chrono::seconds kPatience{60};
 
 class ThreadsTest : public testing::Test {
@@ -60,8 +62,11 @@ class ThreadsTest : public testing::Test {
     std::vector<uint64_t> held;
     std::vector<uint64_t>& mine = released[static_cast<size_t>(loop)];
     const auto deadline = std::chrono::steady_clock::now() + kPatience;
-    for (uint64_t drawn = 0; drawn < kDraws || !held.empty();) {
-      if (drawn < kDraws && held.size() < 64) {
+    for (uint64_t drawn = 0;;) {
+      const bool draws = drawn < kDraws || (retractions.load() <= kRetractions &&
+                                            std::chrono::steady_clock::now() < deadline);
+      if (!draws && held.empty()) break;
+      if (draws && held.size() < 64) {
         const uint64_t ordinal = cell.draw(1).value();
         ++drawn;
         const uint64_t bound = cell.durable_bound.load();
@@ -103,7 +108,7 @@ class ThreadsTest : public testing::Test {
       }
       storage.start_flush(told);
       const uint64_t new_bound = bound_in(storage.bytes());
-      retractions += new_bound < old_bound ? 1 : 0;
+      if (new_bound < old_bound) retractions.fetch_add(1);
       // A power cut would leave one or the other.
       certain_bound.store(std::min(old_bound, new_bound));
       storage.end_flush();
@@ -125,7 +130,7 @@ class ThreadsTest : public testing::Test {
   std::atomic<uint64_t> certain_bound{0};
   std::atomic<uint64_t> not_durable{0};
   std::atomic<int> loops_running{kLoops};
-  uint64_t retractions = 0;
+  std::atomic<uint64_t> retractions{0};
 };
 
 TEST_F(ThreadsTest, NoOrdinalIsReleasedThatTheDiskDoesNotCover) {
@@ -135,10 +140,10 @@ TEST_F(ThreadsTest, NoOrdinalIsReleasedThatTheDiskDoesNotCover) {
     run_keeper();
   }
   EXPECT_EQ(not_durable.load(), 0U);
-  EXPECT_GT(retractions, 10U) << "the race was never run";
+  EXPECT_GT(retractions.load(), kRetractions) << "the race was never run";
   std::vector<uint64_t> all;
   for (auto& mine : released) {
-    EXPECT_EQ(mine.size(), kDraws);
+    EXPECT_GE(mine.size(), kDraws);
     all.insert(all.end(), mine.begin(), mine.end());
   }
   std::ranges::sort(all);
