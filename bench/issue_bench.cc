@@ -17,7 +17,7 @@ void draw(benchmark::State& state) {
   static Cell cell;
   if (state.thread_index() == 0) {
     cell.next = &next;
-    cell.capacity = kNoLimit;
+    cell.limit = kNoLimit;
   }
   for (auto _ : state) benchmark::DoNotOptimize(cell.draw(1));
   state.SetItemsProcessed(state.iterations());

@@ -18,13 +18,16 @@ uint64_t use_in_window(const Usage& usage) {
 
 }  // namespace
 
-uint64_t window_ordinals(const Strategy& strategy, uint64_t next, uint64_t wasted,
-                         const Usage& usage) {
-  ND_CHECK(wasted <= next, "wasted {} of {}", wasted, next);
+uint64_t budget_left(const Strategy& strategy, uint64_t passed, uint64_t wasted) {
+  ND_CHECK(wasted <= passed, "wasted {} of {}", wasted, passed);
   if (strategy.generated_per_waste == 0) return 0;
-  const uint64_t budget = (next - wasted) / strategy.generated_per_waste;
-  if (budget <= wasted) return 0;
-  return std::min(budget - wasted, use_in_window(usage));
+  const uint64_t budget = (passed - wasted) / strategy.generated_per_waste;
+  return budget <= wasted ? 0 : budget - wasted;
+}
+
+uint64_t window_ordinals(const Strategy& strategy, uint64_t passed, uint64_t wasted,
+                         const Usage& usage) {
+  return std::min(budget_left(strategy, passed, wasted), use_in_window(usage));
 }
 
 uint64_t raise_threshold(uint64_t next, uint64_t bound) {

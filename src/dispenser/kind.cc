@@ -1,5 +1,6 @@
 #include "number_dispenser/dispenser/kind.h"
 
+#include <algorithm>
 #include <array>
 
 #include "number_dispenser/base/check.h"
@@ -23,6 +24,11 @@ uint64_t largest_number(const Definition& definition) {
 uint64_t capacity_of(const Definition& definition) {
   if (definition.kind == Kind::kRandom) return kNoLimit;
   return (largest_number(definition) - definition.starting) / definition.step + 1;
+}
+
+bool is_valid_name(std::string_view name) {
+  const auto is_bad = [](unsigned char c) { return c <= ' ' || c == 0x7f; };
+  return !name.empty() && name.size() <= kLongestName && std::ranges::none_of(name, is_bad);
 }
 
 bool is_valid(const Definition& definition) {

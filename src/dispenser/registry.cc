@@ -6,7 +6,8 @@
 
 namespace number_dispenser {
 
-Registry::Registry(Store& store, const Clock& clock) : store_(store), clock_(clock) {
+Registry::Registry(Store& store, const Clock& clock, Mode mode)
+    : store_(store), clock_(clock), mode_(mode) {
   last_flush_unix_s_.store(clock_.unix_us() / 1'000'000, std::memory_order_relaxed);
   for (const Store::Tenant& tenant : store_.tenants()) {
     Entry& e = entry(tenant.slot);
@@ -17,8 +18,13 @@ Registry::Registry(Store& store, const Clock& clock) : store_(store), clock_(clo
     e.state = State::kLive;
     e.created = true;
     e.written_ns = clock_.monotonic_ns();
+    // A node's file is not served alone: whatever leases are here are not ours to keep.
+    if (mode_ == Mode::kAlone) e.written.lease = {};
+    e.lease = e.written.lease;
     fill_cell(tenant.slot, tenant.definition);
     e.cell.next->store(tenant.record.position);
+    note_segment(e,
+                 e.lease.end - std::min(e.lease.end, tenant.record.position) + e.lease.next.size());
     publish(e);
     const bool fresh = names_.emplace(e.name, tenant.slot).second;
     ND_CHECK(fresh, "two dispensers are called {}", e.name);
@@ -36,13 +42,11 @@ std::unique_ptr<Registry::View> Registry::make_view() {
 }
 
 Registry::Change Registry::define(View& view, std::string_view name, const Definition& definition,
-                                  std::optional<StrategyId> strategy) {
+                                  std::optional<StrategyId> strategy, const Lease& lease) {
   ND_CHECK(is_valid(definition), "kind {}", static_cast<int>(definition.kind));
   const std::lock_guard lock(mutex_);
   if (const auto found = names_.find(name); found != names_.end()) {
-    const Cell& cell = entries_[found->second].cell;
-    const Definition old{cell.kind, cell.length, cell.starting, cell.step};
-    if (old != definition) return {Outcome::kDiffers};
+    if (entries_[found->second].definition != definition) return {Outcome::kDiffers};
     return switch_to(found->second, strategy.value_or(entries_[found->second].strategy));
   }
   const std::optional<uint32_t> slot = store_.take_slot();
@@ -51,14 +55,20 @@ Registry::Change Registry::define(View& view, std::string_view name, const Defin
   Entry& e = entry(*slot);
   ND_CHECK(e.state == State::kFree, "slot {} is in use", *slot);
   e.strategy = strategy.value_or(kDefaultStrategy);
-  e.name = store_.write_pending(*slot, name, definition, e.strategy);
-  e.written = BoundRecord{.strategy = e.strategy};
+  e.written = {.strategy = e.strategy, .lease = lease};
+  e.lease = lease;
+  e.name = store_.write_pending(*slot, name, definition, e.written);
   e.durable = 0;
   e.state = State::kCreating;
   e.created = e.exact = e.open = false;
   e.written_ns = clock_.monotonic_ns();
   fill_cell(*slot, definition);
+  e.wishing = Entry::Wishing::kNo;
+  e.range_over = false;
+  e.at_least = 0;
+  note_segment(e, lease.end);
   publish(e);
+  if (needs_lease(e) && lease.end == 0) wish(e, 0);
   names_.emplace(e.name, *slot);
   log(LogEntry::What::kAdd, *slot);
   e.create_change = new_change();
@@ -110,11 +120,13 @@ std::optional<Registry::Info> Registry::info(std::string_view name) const {
   const auto found = names_.find(name);
   if (found == names_.end()) return std::nullopt;
   const Entry& e = entries_[found->second];
-  const Cell& cell = e.cell;
-  return Info{{cell.kind, cell.length, cell.starting, cell.step},
+  return Info{e.definition,
               e.strategy,
               e.cell.next->load(),
-              e.written.wasted};
+              e.written.wasted,
+              e.lease,
+              e.segment_begin,
+              clock_.monotonic_ns() - e.leased_ns};
 }
 
 size_t Registry::size() const {
@@ -123,7 +135,7 @@ size_t Registry::size() const {
 }
 
 const size_t Registry::kBytesPerDispenser =
-    384 + 64 + sizeof(Entry) + 2 * sizeof(std::pair<std::string_view, void*>);
+    512 + 64 + sizeof(Entry) + 2 * sizeof(std::pair<std::string_view, void*>);
 
 uint64_t Registry::slots() const {
   const std::lock_guard lock(mutex_);
@@ -189,6 +201,7 @@ void Registry::end_flush() {
   const std::lock_guard lock(mutex_);
   Batch done;
   std::swap(done, in_flight_);
+  ++flushes_;
   last_flush_unix_s_.store(clock_.unix_us() / 1'000'000, std::memory_order_relaxed);
   for (const uint32_t slot : done.raised) {
     Entry& e = entries_[slot];
@@ -249,7 +262,7 @@ void Registry::close() {
     Entry& e = entries_[slot];
     if (e.state != State::kLive || !strategy_of(e.strategy).durable) continue;
     const uint64_t next = e.cell.next->load();
-    const BoundRecord exact{next, next, e.written.wasted, e.strategy};
+    const BoundRecord exact{next, next, e.written.wasted, e.strategy, e.lease};
     if (exact != e.written) write(slot, next, next, now_ns);
   }
 }

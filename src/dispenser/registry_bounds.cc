@@ -17,15 +17,17 @@ bool Registry::keeps_bound(const Entry& e) {
 }
 
 void Registry::fill_cell(uint32_t slot, const Definition& definition) {
-  Cell& cell = entries_[slot].cell;
+  Entry& e = entries_[slot];
+  e.definition = definition;
+  Cell& cell = e.cell;
   cell.next = &store_.live_counter(slot);
-  cell.capacity = capacity_of(definition);
   cell.starting = definition.starting;
   cell.step = definition.step;
   cell.slot = slot;
   cell.kind = definition.kind;
   cell.length = definition.length;
   cell.raise_wanted.store(false);
+  set_limit(e);
 }
 
 // Makes what is durable known to the loops.
@@ -39,10 +41,11 @@ void Registry::publish(Entry& e) {
   const bool random = cell.kind == Kind::kRandom;
   const bool counts = strategy_of(e.written.strategy).durable;
   // A random dispenser's first draw after each write has its statistics written again.
-  cell.raise_at.store(!counts ? kNoLimit
-                      : random
-                          ? (e.open ? kNoLimit : e.written.position)
-                          : raise_threshold(std::min(e.written.position, e.durable), e.durable));
+  const uint64_t raise_at =
+      !counts  ? kNoLimit
+      : random ? (e.open ? kNoLimit : e.written.position)
+               : raise_threshold(std::min(e.written.position, e.durable), e.durable);
+  cell.raise_at.store(std::min(raise_at, wish_at(e)));
   if (e.state == State::kCreating)
     cell.durable_bound.store(0);
   else
@@ -69,18 +72,25 @@ void Registry::move_bound(uint32_t slot, uint64_t now_ns) {
   const uint64_t next = e.cell.next->load();
   const uint64_t position = e.written.position;
   ND_CHECK(next >= position, "next {} behind {}", next, position);
-  const Usage usage{next - position, now_ns - e.written_ns};
+  const uint64_t used = passed(e, next) - (position - e.written.lease.skipped);
+  const Usage usage{used, now_ns - e.written_ns};
   const uint64_t window =
-      window_ordinals(strategy_of(e.written.strategy), next, e.written.wasted, usage);
-  const uint64_t bound = next + std::min(window, cell.capacity - next);
-  if (bound <= e.written.bound) {
+      window_ordinals(strategy_of(e.written.strategy), passed(e, next), e.written.wasted, usage);
+  const uint64_t end = end_of_supply(e);
+  const uint64_t bound = next + std::min(window, end - std::min(next, end));
+  if (next >= wish_at(e)) wish(e, 0);
+  if (bound <= e.written.bound && e.lease == e.written.lease) {
     // The present bound is enough for now: ask again when less of it is left.
-    cell.raise_at.store(raise_threshold(next, e.written.bound));
+    cell.raise_at.store(std::min(raise_threshold(next, e.written.bound), wish_at(e)));
     return;
   }
-  write(slot, bound, next, now_ns);
+  if (bound <= e.written.bound) {
+    write_lease(e);
+  } else {
+    write(slot, bound, next, now_ns);
+  }
   // Not from here to the new bound: that is on its way to the disk already.
-  cell.raise_at.store(raise_threshold(next, bound));
+  cell.raise_at.store(std::min(raise_threshold(next, e.written.bound), wish_at(e)));
   in_flight_.raised.push_back(slot);
   if (strategy_of(e.strategy).retracts_when_idle && bound > next) open_window(slot);
 }
@@ -104,7 +114,7 @@ void Registry::retract(uint32_t slot, uint64_t now_ns) {
 
 void Registry::write(uint32_t slot, uint64_t bound, uint64_t position, uint64_t now_ns) {
   Entry& e = entries_[slot];
-  e.written = {bound, position, e.written.wasted, e.strategy};
+  e.written = {bound, position, e.written.wasted, e.strategy, e.lease};
   e.written_ns = now_ns;
   store_.write_bound(slot, e.written);
 }

@@ -63,17 +63,15 @@ bool is_locked(const std::string& path) {
 }
 
 void judge(Inspection& seen, const std::string& run_dir) {
-  const bool clean = seen.scan.header.clean != 0;
+  const bool clean = seen.scan.header.ending == layout::Ending::kClean;
   LiveDirectory live(run_dir);
   const auto counters = live.open_previous(seen.scan.header.id, seen.scan.header.epoch);
   seen.live_found = !counters.empty();
   for (const ScannedTenant& tenant : seen.scan.tenants) {
     const layout::LiveSlot* line = clean ? nullptr : find_live(counters, tenant);
-    const uint64_t* next = line == nullptr ? nullptr : &line->next;
-    seen.dispensers.push_back({tenant, clean || next != nullptr,
-                               is_older(tenant, line)
-                                   ? recover_older(tenant.record, line->next)
-                                   : recover(tenant.definition, tenant.record, next)});
+    const bool in_cluster = is_in_cluster(seen.scan.header);
+    const bool exact = clean || (line != nullptr && !(in_cluster && is_older(tenant, line)));
+    seen.dispensers.push_back({tenant, exact, recover(tenant, line, in_cluster)});
   }
 }
 
@@ -103,7 +101,8 @@ Result<Inspection> inspect(const std::string& data_dir, const std::string& run_d
 }
 
 std::string recovery_of(const Inspection& seen) {
-  if (seen.scan.header.clean != 0) return "stopped cleanly: every dispenser goes on exactly";
+  if (seen.scan.header.ending == layout::Ending::kClean)
+    return "stopped cleanly: every dispenser goes on exactly";
   uint64_t skipped = 0;
   const auto inexact = std::ranges::count_if(seen.dispensers, [&](const Seen& one) {
     if (one.exact || !strategy_of(one.tenant.record.strategy).durable) return false;
@@ -127,23 +126,32 @@ std::string hex(const layout::FileId& id) {
   return text;
 }
 
+nlohmann::ordered_json as_json(const Seen& one) {
+  const Definition& definition = one.tenant.definition;
+  const BoundRecord& next = one.recovered;
+  nlohmann::ordered_json json = {{"name", one.tenant.name},
+                                 {"type", static_cast<int>(definition.kind)},
+                                 {"length", definition.length},
+                                 {"starting", definition.starting},
+                                 {"step", definition.step},
+                                 {"current", next_number(one)},
+                                 {"auto_disk", strategy_of(one.tenant.record.strategy).name},
+                                 {"generated", next.position - next.wasted - next.lease.skipped},
+                                 {"wasted", next.wasted},
+                                 {"bound", one.tenant.record.bound},
+                                 {"exact", one.exact},
+                                 {"slot", one.tenant.slot}};
+  const Lease& lease = next.lease;
+  if (lease.generation == 0) return json;
+  json["cluster_generation"] = lease.generation;
+  json["lease_end"] = lease.end;
+  json["next_lease"] = {lease.next.begin, lease.next.end};
+  return json;
+}
+
 std::string as_json(const Inspection& seen) {
   nlohmann::ordered_json dispensers = nlohmann::ordered_json::array();
-  for (const Seen& one : seen.dispensers) {
-    const Definition& definition = one.tenant.definition;
-    dispensers.push_back({{"name", one.tenant.name},
-                          {"type", static_cast<int>(definition.kind)},
-                          {"length", definition.length},
-                          {"starting", definition.starting},
-                          {"step", definition.step},
-                          {"current", next_number(one)},
-                          {"auto_disk", strategy_of(one.tenant.record.strategy).name},
-                          {"generated", one.recovered.position - one.recovered.wasted},
-                          {"wasted", one.recovered.wasted},
-                          {"bound", one.tenant.record.bound},
-                          {"exact", one.exact},
-                          {"slot", one.tenant.slot}});
-  }
+  for (const Seen& one : seen.dispensers) dispensers.push_back(as_json(one));
   const nlohmann::ordered_json whole = {{"file", seen.path},
                                         {"id", hex(seen.scan.header.id)},
                                         {"epoch", seen.scan.header.epoch},
@@ -164,6 +172,8 @@ Result<std::string> check_state(const std::string& data_dir, const std::string& 
       seen->path, header.version, hex(header.id), header.epoch,
       seen->running ? "in use by a running server" : "not in use", seen->dispensers.size(),
       seen->scan.free_slots.size(), seen->bytes.size());
+  if (is_in_cluster(header))
+    text += fmt::format("a node's file, of cluster {:016x}\n", header.cluster_id);
   for (const std::string& note : seen->scan.notes) text += fmt::format("survived: {}\n", note);
   text +=
       fmt::format("{}: {}\nno damage that would stop a start\n",

@@ -17,6 +17,7 @@
 #include "number_dispenser/base/check.h"
 #include "number_dispenser/base/log.h"
 #include "number_dispenser/state/layout.h"
+#include "place.h"
 
 namespace number_dispenser {
 namespace {
@@ -157,13 +158,14 @@ Result<std::unique_ptr<FileStorage>> FileStorage::open(const std::string& direct
 
   void* reserved = ::mmap(nullptr, kReservedBytes, PROT_NONE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (reserved == MAP_FAILED) return io_error("cannot reserve 6 GiB of address space", errno);
+  if (reserved == MAP_FAILED) return io_error("cannot reserve 8 GiB of address space", errno);
   storage->base_ = static_cast<std::byte*>(reserved);
   // A growth that did not finish may have left a part of a page: it is not in the header, so not in
   // use.
   const auto bytes = static_cast<uint64_t>(found.st_size) / layout::kPageBytes * layout::kPageBytes;
   if (auto mapped = storage->map(std::min(bytes, kReservedBytes)); !mapped)
     return std::unexpected(mapped.error());
+  storage->place_ = place_of(storage->fd_.get(), found.st_ino);
   return storage;
 }
 

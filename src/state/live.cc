@@ -176,6 +176,11 @@ void LiveDirectory::drop_previous() {
     if (found.epoch < epoch_) ::unlink(fmt::format("{}/{}", directory_, found.name).c_str());
 }
 
+void LiveDirectory::drop_newer() {
+  for (const Found& found : list(id_))
+    if (found.epoch > epoch_) ::unlink(fmt::format("{}/{}", directory_, found.name).c_str());
+}
+
 void LiveDirectory::drop_current() {
   if (!path_.empty()) ::unlink(path_.c_str());
   path_.clear();

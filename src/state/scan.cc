@@ -51,7 +51,7 @@ std::optional<std::string> header_fault(const Header& header) {
       header.slots_per_extent != layout::kSlotsPerExtent ||
       header.descriptor_bytes != layout::kDescriptorBytes ||
       header.bound_bytes != layout::kBoundBytes || header.extents > layout::kMaxExtents)
-    return "sizes that version 1 does not have";
+    return fmt::format("sizes that version {} does not have", layout::kVersion);
   return std::nullopt;
 }
 
@@ -83,10 +83,28 @@ std::expected<Header, std::string> read_header(std::span<const std::byte> file, 
   return copies[0].sequence >= copies[1].sequence ? copies[0] : copies[1];
 }
 
+bool needs_lease(const Definition& definition, StrategyId strategy) {
+  return definition.kind != Kind::kRandom && strategy_of(strategy).durable;
+}
+
+// Lease's invariants. What precedes this in record_holds() holds.
+bool lease_holds(const BoundSlot& record, const Definition& definition) {
+  const bool next_is_zero = record.next_begin == 0 && record.next_end == 0;
+  const auto strategy = static_cast<StrategyId>(record.strategy);
+  if (record.lease_generation == 0 || (record.lease_end == 0 && !needs_lease(definition, strategy)))
+    return record.lease_end == 0 && next_is_zero && record.skipped == 0;
+  const uint64_t capacity = capacity_of(definition);
+  return record.bound <= record.lease_end && record.lease_end <= capacity &&
+         (next_is_zero || (record.lease_end <= record.next_begin &&
+                           record.next_begin < record.next_end && record.next_end <= capacity)) &&
+         record.skipped <= record.position - record.wasted;
+}
+
 bool record_holds(const BoundSlot& record, const ScannedTenant& tenant) {
   return checksum_holds(record) && record.generation == tenant.generation &&
          record.strategy < kStrategies.size() && record.wasted <= record.position &&
-         record.position <= record.bound && record.bound <= capacity_of(tenant.definition);
+         record.position <= record.bound && record.bound <= capacity_of(tenant.definition) &&
+         lease_holds(record, tenant.definition);
 }
 
 // False if neither copy can be used.
@@ -110,8 +128,14 @@ bool read_bound(std::span<const std::byte> file, ScannedTenant& tenant, Scan& re
   };
   const BoundSlot& taken =
       !good[0] || (good[1] && rank(copies[1]) > rank(copies[0])) ? copies[1] : copies[0];
-  tenant.record = {taken.bound, taken.position, taken.wasted,
-                   static_cast<StrategyId>(taken.strategy)};
+  tenant.record = {.bound = taken.bound,
+                   .position = taken.position,
+                   .wasted = taken.wasted,
+                   .strategy = static_cast<StrategyId>(taken.strategy),
+                   .lease = {.generation = taken.lease_generation,
+                             .end = taken.lease_end,
+                             .next = {taken.next_begin, taken.next_end},
+                             .skipped = taken.skipped}};
   tenant.sequence = std::max(good[0] ? copies[0].sequence : 0, good[1] ? copies[1].sequence : 0);
   return true;
 }
@@ -179,25 +203,41 @@ std::expected<Scan, std::string> scan(std::span<const std::byte> file) {
   return result;
 }
 
+bool is_in_cluster(const Header& header) {
+  return header.mark != 0;
+}
+
 BoundRecord recover(const Definition& definition, const BoundRecord& record, const uint64_t* live) {
-  if (!strategy_of(record.strategy).durable) return {.strategy = record.strategy};
-  if (definition.kind == Kind::kRandom) {
+  BoundRecord exact = record;
+  if (!needs_lease(definition, record.strategy)) exact.lease = {record.lease.generation};
+  if (!strategy_of(record.strategy).durable) {
+    exact.position = exact.wasted = 0;
+  } else if (definition.kind == Kind::kRandom) {
     // Only statistics: nothing is held back for them, so the live counter may be ahead of the
     // record.
-    const uint64_t drawn = live != nullptr ? *live : record.position;
-    return {drawn, drawn, 0, record.strategy};
+    if (live != nullptr) exact.position = *live;
+    exact.wasted = 0;
+  } else if (live != nullptr && *live >= record.position) {
+    // Ordinals at or past the bound never left the killed process, whatever it had counted.
+    exact.position = std::min(*live, record.bound);
+  } else {
+    exact.position = record.bound;
+    exact.wasted += record.bound - record.position;
   }
-  // Ordinals at or past the bound never left the killed process, whatever it had counted.
-  if (live != nullptr && *live >= record.position) {
-    const uint64_t next = std::min(*live, record.bound);
-    return {next, next, record.wasted, record.strategy};
-  }
-  return {record.bound, record.bound, record.wasted + (record.bound - record.position),
-          record.strategy};
+  exact.bound = exact.position;
+  return exact;
 }
 
 BoundRecord recover_older(const BoundRecord& record, uint64_t live) {
   return {live, live, std::min(record.wasted, live), record.strategy};
+}
+
+BoundRecord recover(const ScannedTenant& tenant, const layout::LiveSlot* live, bool in_cluster) {
+  const bool older = is_older(tenant, live);
+  if (older && !in_cluster && tenant.record.lease == Lease{})
+    return recover_older(tenant.record, live->next);
+  const bool counted = live != nullptr && !older;
+  return recover(tenant.definition, tenant.record, counted ? &live->next : nullptr);
 }
 
 bool is_older(const ScannedTenant& tenant, const layout::LiveSlot* live) {

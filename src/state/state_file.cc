@@ -14,11 +14,12 @@ namespace {
 
 using layout::BoundSlot;
 using layout::Descriptor;
+using layout::Ending;
 using layout::Header;
 using layout::LiveSlot;
 using layout::SlotState;
 
-constexpr uint64_t kFirstExtents = 16;  // 1,024 dispensers, 388 KiB
+constexpr uint64_t kFirstExtents = 16;  // 1,024 dispensers, 516 KiB
 constexpr uint64_t kGrowthExtentsMin = 16;
 constexpr uint64_t kGrowthExtentsMax = 1024;
 constexpr uint32_t kFreeSlotsLow = 512;
@@ -49,6 +50,35 @@ void set_run(std::byte* live, uint64_t run) {
   std::memcpy(live + offsetof(layout::LiveHeader, run), &run, sizeof run);
 }
 
+ClusterStamp stamp_of(const Header& header) {
+  return {header.cluster_id, header.mark, header.previous_mark, header.place, header.cluster_run};
+}
+
+LastEnd last_end_of(const Header& header, bool counted) {
+  switch (header.ending) {
+    case Ending::kClean:
+    case Ending::kNotJoinedClean:
+      return LastEnd::kClean;
+    // Of what the file alone says there may be an older copy.
+    case Ending::kNotJoinedCounted:
+    case Ending::kNot:
+      return counted ? LastEnd::kCounted : LastEnd::kUnknown;
+    default:
+      return LastEnd::kUnknown;
+  }
+}
+
+Ending not_joined(LastEnd last) {
+  switch (last) {
+    case LastEnd::kClean:
+      return Ending::kNotJoinedClean;
+    case LastEnd::kCounted:
+      return Ending::kNotJoinedCounted;
+    default:
+      return Ending::kNotJoinedUnknown;
+  }
+}
+
 // Makes damaged copies good, and durable, while the good ones are not written to: the power may go
 // at the next flush too, and tear the other copy.
 Result<void> repair(Storage& storage, const Scan& found) {
@@ -72,7 +102,7 @@ std::vector<std::byte> StateFile::fresh_file(RandomSource& random) {
   header.bound_bytes = layout::kBoundBytes;
   random.fill(std::as_writable_bytes(std::span(header.id)));
   header.extents = kFirstExtents;
-  header.clean = 1;
+  header.ending = Ending::kClean;
   put_header(file.data(), header);
   return file;
 }
@@ -86,9 +116,12 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
 
   std::unique_ptr<StateFile> file(new StateFile(storage, live, clock));
   file->header_ = found->header;
+  file->stamp_ = stamp_of(found->header);
   const layout::FileId& id = found->header.id;
   const uint64_t last_epoch = found->header.epoch;
-  if (live.newer_exists(id, last_epoch))
+  const bool restored = live.newer_exists(id, last_epoch);
+  // In a cluster an older copy issues nothing again: it loses what it had leased.
+  if (restored && !is_in_cluster(found->header))
     log_warn(
         "{} is older than the run before: it was restored from a copy, and numbers issued since "
         "may be issued again. Move every dispenser forward (DEL, then HSET with a higher "
@@ -110,9 +143,13 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
         ExitStatus::kIoError,
         "no address space to reserve for live counters: raise its limit (LimitAS, ulimit -v)");
   set_run(file->live_base_, file->header_.run);
-  file->adopt(*found, same_run ? previous : std::span<const std::byte>(), what);
-  if (found->header.clean == 0) file->touch_every_page();
-  file->header_.clean = 0;
+  const Adopted adopted =
+      file->adopt(*found, same_run ? previous : std::span<const std::byte>(), what);
+  if (!restored) file->last_end_ = last_end_of(found->header, adopted.counted);
+  if (restored || adopted.older > 0) file->spoil_marks();
+  if (found->header.ending != Ending::kClean) file->touch_every_page();
+  // Until this run has joined, its own end says nothing.
+  file->header_.ending = is_in_cluster(found->header) ? not_joined(file->last_end_) : Ending::kNot;
   file->write_header();
   if (auto flushed = storage.flush_now(); !flushed) {
     // Made from records that the file may not hold: the next start must not believe them.
@@ -121,36 +158,51 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
   }
   // Only now: a crash before this point starts again from the old epoch and its counters.
   live.drop_previous();
+  if (restored && is_in_cluster(found->header)) live.drop_newer();
   return file;
 }
 
-void StateFile::adopt(Scan& found, std::span<const std::byte> previous, std::string_view what) {
-  size_t older = 0;
-  const bool clean = found.header.clean != 0;
+StateFile::Adopted StateFile::adopt(Scan& found, std::span<const std::byte> previous,
+                                    std::string_view what) {
+  const bool clean = found.header.ending == Ending::kClean;
+  const bool in_cluster = is_in_cluster(found.header);
+  Adopted adopted{.counted = !clean && !previous.empty()};
   tenancies_.resize(header_.extents * layout::kSlotsPerExtent);
   for (const ScannedTenant& tenant : found.tenants) {
     tenancies_[tenant.slot] = {tenant.generation, tenant.sequence};
     // After a clean stop the records are exact; older counters could only be left over.
     const LiveSlot* live = clean ? nullptr : find_live(previous, tenant);
     const bool is_copy = is_older(tenant, live);
-    older += is_copy ? 1 : 0;
-    const BoundRecord exact = is_copy ? recover_older(tenant.record, live->next)
-                                      : recover(tenant.definition, tenant.record,
-                                                live == nullptr ? nullptr : &live->next);
+    adopted.older += is_copy ? 1 : 0;
+    // A killed run has left a line for each: one that is missing, or behind, is another file's.
+    if (strategy_of(tenant.record.strategy).durable)
+      adopted.counted =
+          adopted.counted && !is_copy && live != nullptr && live->next >= tenant.record.position;
+    const BoundRecord exact = recover(tenant, live, in_cluster);
     // Also after a clean stop: both copies are to be the same again.
     write_bound(tenant.slot, exact);
     live_slot(tenant.slot).generation = tenant.generation;
     live_slot(tenant.slot).next = exact.position;
     tenants_.push_back({tenant.slot, tenant.name, tenant.definition, exact});
   }
-  if (older > 0)
+  if (adopted.older > 0 && !in_cluster)
     log_warn(
         "{} is older than the run before: it was restored from a copy. {} dispensers go on where "
         "the live counters were; deleted ones may be back, and definitions made since are missing.",
-        what, older);
+        what, adopted.older);
   for (const uint32_t slot : found.free_slots) set_state(slot, SlotState::kFree);
   free_.assign(found.free_slots.rbegin(), found.free_slots.rend());
   free_count_.store(static_cast<uint32_t>(free_.size()));
+  return adopted;
+}
+
+// An older copy: with marks that etcd never had, neither this start nor a later one trusts its
+// leases.
+void StateFile::spoil_marks() {
+  if (stamp_.mark == 0) return;
+  stamp_.mark = ~stamp_.mark;
+  // 0 says that the id was never claimed, which is no less true of a copy.
+  if (stamp_.previous_mark != 0) stamp_.previous_mark = ~stamp_.previous_mark;
 }
 
 void StateFile::touch_every_page() {
@@ -164,14 +216,21 @@ void StateFile::touch_every_page() {
 Result<void> StateFile::close() {
   // In two steps: the mark must not be durable before what it vouches for.
   if (auto flushed = storage_.flush_now(); !flushed) return flushed;
-  header_.clean = 1;
+  if (is_in_cluster(header_) && !is_stamped_) return {};
+  header_.ending = Ending::kClean;
   write_header();
   if (auto flushed = storage_.flush_now(); !flushed) return flushed;
   live_.drop_current();
   return {};
 }
 
-// LCOV_EXCL_START: a file of the largest size, 6 GiB, is no unit test's.
+void StateFile::set_stamp(const ClusterStamp& stamp) {
+  stamp_ = stamp;
+  is_stamped_ = stamp_waits_ = true;
+  header_.ending = Ending::kNot;
+}
+
+// LCOV_EXCL_START: a file of the largest size, 8 GiB, is no unit test's.
 bool StateFile::wants_growth() const {
   return free_count_.load(std::memory_order_relaxed) < kFreeSlotsLow &&
          header_.extents < layout::kMaxExtents;
@@ -188,11 +247,18 @@ uint64_t StateFile::growth_bytes() const {
   return layout::file_bytes(std::min(header_.extents + more, layout::kMaxExtents));
 }
 
-// Takes in what the storage has grown by. The flush that follows makes the header durable together
-// with the first PENDING definitions in the new slots; none of them is LIVE before it.
 bool StateFile::before_flush() {
   const uint64_t extents = (storage_.size() - layout::kPageBytes) / layout::kExtentBytes;
-  if (extents == header_.extents) return false;
+  if (extents == header_.extents && !stamp_waits_) return false;
+  stamp_waits_ = false;
+  if (extents != header_.extents) take_in_growth(extents);
+  write_header();
+  return true;
+}
+
+// The flush that follows makes the header durable together with the first PENDING definitions in
+// the new slots; none of them is LIVE before it.
+void StateFile::take_in_growth(uint64_t extents) {
   live_.extend(layout::live_bytes(extents));
   const auto first = static_cast<uint32_t>(header_.extents * layout::kSlotsPerExtent);
   const auto last = static_cast<uint32_t>(extents * layout::kSlotsPerExtent);
@@ -202,12 +268,15 @@ bool StateFile::before_flush() {
   free_.insert(free_.begin(), fresh.begin(), fresh.end());
   free_count_.store(static_cast<uint32_t>(free_.size()));
   header_.extents = extents;
-  write_header();
-  return true;
 }
 
 void StateFile::write_header() {
   ++header_.sequence;
+  header_.cluster_id = stamp_.cluster_id;
+  header_.mark = stamp_.mark;
+  header_.previous_mark = stamp_.previous_mark;
+  header_.place = stamp_.place;
+  header_.cluster_run = stamp_.run;
   put_header(storage_.data(), header_);
 }
 
@@ -225,7 +294,7 @@ void StateFile::give_slot(uint32_t slot) {
 }
 
 std::string_view StateFile::write_pending(uint32_t slot, std::string_view name,
-                                          const Definition& definition, StrategyId strategy) {
+                                          const Definition& definition, const BoundRecord& first) {
   ND_CHECK(!name.empty() && name.size() <= layout::kNameBytes, "a name of {} bytes", name.size());
   std::byte* at = storage_.data() + layout::descriptor_offset(slot);
   Tenancy& tenancy = tenancies_[slot];
@@ -244,9 +313,9 @@ std::string_view StateFile::write_pending(uint32_t slot, std::string_view name,
   seal(descriptor, sizeof descriptor.state);
   std::memcpy(at, &descriptor, sizeof descriptor);
 
-  live_slot(slot).next = 0;
+  live_slot(slot).next = first.position;
   live_slot(slot).generation = tenancy.generation;
-  write_bound(slot, {.strategy = strategy});
+  write_bound(slot, first);
   return {reinterpret_cast<const char*>(at) + offsetof(Descriptor, name), name.size()};
 }
 
@@ -271,6 +340,11 @@ void StateFile::write_bound(uint32_t slot, const BoundRecord& record) {
   bytes.position = record.position;
   bytes.wasted = record.wasted;
   bytes.sequence = ++tenancy.sequence;
+  bytes.lease_generation = record.lease.generation;
+  bytes.lease_end = record.lease.end;
+  bytes.next_begin = record.lease.next.begin;
+  bytes.next_end = record.lease.next.end;
+  bytes.skipped = record.lease.skipped;
   bytes.strategy = static_cast<uint32_t>(record.strategy);
   seal(bytes);
   std::memcpy(storage_.data() + layout::bound_offset(slot, 0), &bytes, sizeof bytes);

@@ -1,11 +1,13 @@
 """`check` and `dump` on the data of a stopped, a killed and a running server (SPEC section 4)."""
 
 import json
+import struct
 
 import pytest
 
 from harness.ledger import STRATEGIES, Ledger
 from harness.server import run_binary
+from harness.state_file import LEASE, STAMP, StateFile
 
 
 @pytest.fixture(name="filled")
@@ -89,6 +91,22 @@ def test_check_says_what_recovery_would_do(filled):
     without = filled.tool("check")
     assert (with_live_counters.status, without.status) == (0, 0)
     assert with_live_counters.stdout != without.stdout
+
+
+def test_both_show_what_a_node_has_leased(filled):
+    filled.stop()
+    assert "cluster" not in filled.tool("check").stdout
+    assert "cluster_generation" not in rows(filled)["with-elegant_close"]
+    file = StateFile(filled)
+    file.patch_headers(STAMP, struct.pack("<4Q", 0xBEEF, 3, 2, 1))
+    slot = file.slot_of("with-elegant_close")
+    file.patch_bounds(slot, LEASE, struct.pack("<5Q", 77, 500, 1000, 2000, 120))
+    assert "cluster 000000000000beef" in filled.tool("check").stdout
+    row = rows(filled)["with-elegant_close"]
+    assert (row["cluster_generation"], row["lease_end"]) == (77, 500), row
+    assert row["next_lease"] == [1000, 2000], row
+    assert row["generated"] == 300 - 120, row
+    assert "lease_end" not in rows(filled)["random"]
 
 
 @pytest.mark.parametrize("tool", ["check", "dump"])

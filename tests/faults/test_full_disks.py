@@ -178,7 +178,7 @@ def test_a_full_run_folder_is_a_warning_and_costs_only_the_live_counters(
 
 
 def test_a_limit_of_file_size_refuses_growth_and_goes_on_serving(new_server):
-    limit_bytes = 512 << 10  # A new state file and its live counters have less.
+    limit_bytes = 768 << 10  # A new state file and its live counters have less.
     server = new_server(wrapper=("prlimit", f"--fsize={limit_bytes}", "--")).start()
     with server.connect() as client:
         ledger = Ledger("counted", "pre-base").define(client)

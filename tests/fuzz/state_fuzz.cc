@@ -33,10 +33,24 @@ bool is_one_line(std::string_view text) {
   return !text.empty() && std::ranges::none_of(text, [](char c) { return c == '\n' || c == '\r'; });
 }
 
+bool is_consistent_lease(const layout::BoundSlot& copy, const ScannedTenant& tenant) {
+  const bool has_next = (copy.next_begin | copy.next_end) != 0;
+  const bool segments = (copy.lease_end | copy.skipped) != 0 || has_next;
+  if (copy.lease_generation == 0) return !segments;
+  const bool needs_none = tenant.definition.kind == Kind::kRandom ||
+                          copy.strategy == static_cast<uint32_t>(StrategyId::kMemory);
+  if (needs_none && copy.lease_end == 0) return !segments;
+  const uint64_t last = has_next ? copy.next_end : copy.lease_end;
+  return copy.bound <= copy.lease_end && last <= capacity_of(tenant.definition) &&
+         (!has_next || (copy.lease_end <= copy.next_begin && copy.next_begin < copy.next_end)) &&
+         copy.wasted + copy.skipped <= copy.position && copy.skipped <= copy.position;
+}
+
 bool is_consistent(const layout::BoundSlot& copy, const ScannedTenant& tenant) {
   return has_right_checksum(copy) && copy.generation == tenant.generation &&
          copy.strategy < kStrategies.size() && copy.wasted <= copy.position &&
-         copy.position <= copy.bound && copy.bound <= capacity_of(tenant.definition);
+         copy.position <= copy.bound && copy.bound <= capacity_of(tenant.definition) &&
+         is_consistent_lease(copy, tenant);
 }
 
 // Only what has the right checksum was believed, and of two good bounds the larger one.
@@ -53,7 +67,12 @@ void check_scan(std::span<const std::byte> file, const Scan& found) {
       if (!is_consistent(bound, tenant)) continue;
       copied = copied ||
                (bound.bound == tenant.record.bound && bound.position == tenant.record.position &&
-                bound.wasted == tenant.record.wasted);
+                bound.wasted == tenant.record.wasted &&
+                bound.lease_generation == tenant.record.lease.generation &&
+                bound.lease_end == tenant.record.lease.end &&
+                bound.next_begin == tenant.record.lease.next.begin &&
+                bound.next_end == tenant.record.lease.next.end &&
+                bound.skipped == tenant.record.lease.skipped);
       ND_CHECK(tenant.record.bound >= bound.bound, "{} of copy {} is {}", tenant.record.bound, copy,
                bound.bound);
     }
@@ -64,7 +83,7 @@ void check_scan(std::span<const std::byte> file, const Scan& found) {
 // The first ordinal that may be issued, by the file and by those counters that belong to its run.
 uint64_t lowest_next(const StateInput& input, const Scan& found, const ScannedTenant& tenant) {
   uint64_t lowest = tenant.record.bound;
-  const bool counters = found.header.clean == 0 &&
+  const bool counters = found.header.ending != layout::Ending::kClean &&
                         input.live.size() >= sizeof(layout::LiveHeader) &&
                         read_at<layout::LiveHeader>(input.live, 0).run == found.header.run;
   const auto* live = counters ? find_live(input.live, tenant) : nullptr;

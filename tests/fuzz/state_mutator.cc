@@ -126,6 +126,18 @@ void tear_bound(std::span<std::byte> file, uint32_t slot, SeededRandom& random) 
   std::memcpy(file.data() + one + kept, file.data() + other + kept, sizeof(BoundSlot) - kept);
 }
 
+// Both copies get a lease that may be one, or nearly so.
+void give_lease(std::span<std::byte> file, uint32_t slot, SeededRandom& random) {
+  if (layout::bound_offset(slot, 1) + sizeof(BoundSlot) > file.size()) return;
+  auto record = read_at<BoundSlot>(file, layout::bound_offset(slot, 0));
+  record.lease_generation = random.below(3);
+  record.lease_end = random.chance(80) ? record.bound + random.below(100) : 0;
+  record.next_begin = random.chance(50) ? record.lease_end + random.below(100) : 0;
+  record.next_end = record.next_begin == 0 ? 0 : record.next_begin + random.below(100);
+  record.skipped = random.chance(80) ? random.below(10) : record.position;
+  for (const unsigned copy : {0u, 1u}) seal_at(file, layout::bound_offset(slot, copy), record);
+}
+
 }  // namespace
 
 StateInput make_valid_input(uint64_t seed) {
@@ -143,7 +155,7 @@ StateInput make_valid_input(uint64_t seed) {
 
 void change_input(StateInput& input, SeededRandom& random) {
   const uint32_t slot = choose_slot(random);
-  switch (random.below(9)) {
+  switch (random.below(10)) {
     case 0:
       return change_record<Header>(input.file, random.chance(50) ? 0 : layout::kHeaderCopyOffset, 0,
                                    random);
@@ -168,6 +180,8 @@ void change_input(StateInput& input, SeededRandom& random) {
     }
     case 7:
       return change_size(input, random);
+    case 8:
+      return give_lease(input.file, slot, random);
     default:
       return change_anything(random.chance(80) ? input.file : input.live, random);
   }

@@ -93,7 +93,7 @@ void add_registry(Hash& hash, Registry& registry) {
 void add_state_file(Hash& hash, const StateFile& state) {
   hash.add(state.header_.epoch);
   hash.add(state.header_.sequence);
-  hash.add(state.header_.clean);
+  hash.add(static_cast<uint64_t>(state.header_.ending));
   for (unsigned slot = 0; slot < kSlots; ++slot) {
     hash.add(state.tenancies_[slot].generation);
     hash.add(state.tenancies_[slot].sequence);

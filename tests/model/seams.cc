@@ -11,6 +11,7 @@ class ModelStorage final : public Storage {
  public:
   std::byte* data() override { return state_bytes(); }
   uint64_t size() const override { return kStateBytes; }
+  uint64_t place() const override { return 1; }
   Result<void> flush_now() override {
     // A flush that has not ended promises nothing: a crash in it is a crash before it.
     pause(Wait::kDisk, nullptr);
@@ -49,6 +50,7 @@ class ModelLive final : public LiveMemory {
     // Only the name goes: the start that drops it still has it mapped.
     if (file.epoch == world.previous_epoch) file.exists = false;
   }
+  void drop_newer() override { std::abort(); }  // only of a node's file
   void drop_current() override {
     pause(Wait::kDisk, nullptr);
     file_of(world.state->epoch()) = {};

@@ -72,6 +72,7 @@ void* __real_mmap64(void* at, size_t length, int protection, int flags, int fd, 
 int __real_open64(const char* path, int flags, ...);
 ssize_t __real_pwrite64(int fd, const void* bytes, size_t length, off_t offset);
 int __real_rename(const char* from, const char* to);
+int __real_statx(int fd, const char* path, int flags, unsigned mask, struct statx* to);
 
 int __wrap_fcntl64(int fd, int command, void* argument) {
   if (const auto result = intercept(Call::kFcntl)) return *result;
@@ -122,5 +123,9 @@ ssize_t __wrap_pwrite64(int fd, const void* bytes, size_t length, off_t offset) 
 int __wrap_rename(const char* from, const char* to) {
   if (const auto result = intercept(Call::kRename)) return *result;
   return __real_rename(from, to);
+}
+int __wrap_statx(int fd, const char* path, int flags, unsigned mask, struct statx* to) {
+  if (const auto result = intercept(Call::kStatx)) return *result;
+  return __real_statx(fd, path, flags, mask, to);
 }
 }

@@ -18,6 +18,7 @@ enum class Call {
   kOpen,
   kPwrite,
   kRename,
+  kStatx,
   kCount,
 };
 

@@ -33,10 +33,10 @@ class FakeStore final : public Store {
   }
   bool before_flush() override { return false; }
   std::string_view write_pending(uint32_t slot, std::string_view name, const Definition&,
-                                 StrategyId strategy) override {
+                                 const BoundRecord& first) override {
     written_.push_back(fmt::format("pending {}", slot));
-    counters_[slot].store(0);
-    records[slot] = {.strategy = strategy};
+    counters_[slot].store(first.position);
+    records[slot] = first;
     return names_[slot] = name;
   }
   void write_live(uint32_t slot) override { written_.push_back(fmt::format("live {}", slot)); }

@@ -46,6 +46,11 @@ class MemoryLive final : public LiveMemory {
       found->second.durable = true;
     files_.erase(previous_);
   }
+  void drop_newer() override {
+    std::erase_if(files_, [&](const auto& file) {
+      return file.first.first == current_.first && file.first.second > current_.second;
+    });
+  }
   void drop_current() override { files_.erase(current_); }
 
   void lose() { files_.clear(); }

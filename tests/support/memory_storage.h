@@ -27,6 +27,8 @@ class MemoryStorage final : public Storage {
 
   std::byte* data() override { return cache_.data(); }
   uint64_t size() const override { return bytes_; }
+  uint64_t place() const override { return place_; }
+  void set_place(uint64_t place) { place_ = place; }
   Result<void> flush_now() override;
   void start_flush(Operation& operation) override;
   void start_growth(Operation& operation, uint64_t bytes) override;
@@ -57,6 +59,7 @@ class MemoryStorage final : public Storage {
   Reservation cache_;
   const Memory memory_;
   uint64_t bytes_ = 0;
+  uint64_t place_ = 1;
   std::vector<std::byte> durable_;
   std::vector<std::byte> flush_image_;  // memory when the flush under way began
   Operation* flush_ = nullptr;

@@ -93,7 +93,7 @@ TEST(CellDraw, StopsAtTheCapacityAndStaysThere) {
   std::atomic<uint64_t> next{0};
   Cell cell;
   cell.next = &next;
-  cell.capacity = 3;
+  cell.limit = 3;
   EXPECT_EQ(cell.draw(2), 0U);
   EXPECT_EQ(cell.draw(2), std::nullopt) << "a draw is whole or nothing";
   EXPECT_EQ(cell.draw(1), 2U);
@@ -105,7 +105,7 @@ TEST(CellDraw, AHugeCountDoesNotWrap) {
   std::atomic<uint64_t> next{10};
   Cell cell;
   cell.next = &next;
-  cell.capacity = kNoLimit;
+  cell.limit = kNoLimit;
   EXPECT_EQ(cell.draw(kNoLimit - 5), std::nullopt);
   EXPECT_EQ(cell.draw(kNoLimit), std::nullopt);
   EXPECT_EQ(next.load(), 10U);

@@ -193,6 +193,22 @@ TEST_F(FailingCalls, AStartOrAStopWhoseFlushFailsIsAnErrorAndTheNextStartWorks) 
   EXPECT_TRUE(start().has_value());
 }
 
+// What the place is made of may be missing: the rest still tells.
+TEST_F(FailingCalls, APlaceIsMadeOfWhatIsThere) {
+  const auto place = [&] { return (*open(data))->place(); };
+  const uint64_t whole = place();
+  EXPECT_EQ(place(), whole);
+  constexpr unsigned kOpensBefore = 4;  // the lock, the state file twice, the folder
+  fail_call(Call::kOpen, ENOENT, kOpensBefore);
+  EXPECT_NE(place(), 0U);
+  fail_call(Call::kStatx, EPERM);
+  const uint64_t without_birth = place();
+  EXPECT_NE(without_birth, 0U);
+  fail_call(Call::kStatx, 0);  // a file system without times of birth
+  EXPECT_EQ(place(), without_birth);
+  EXPECT_EQ(place(), whole);
+}
+
 class FailingGrowth : public FailingCalls {
  protected:
   struct Result final : Operation {

@@ -110,6 +110,34 @@ TEST_F(FileStorageTest, SomethingElseInTheFilesPlaceIsRefused) {
   EXPECT_NE(storage.error().message.find(path()), std::string::npos) << storage.error().message;
 }
 
+TEST_F(FileStorageTest, APlaceIsTheFilesOwnForAsLongAsItIsThere) {
+  uint64_t place = 0;
+  {
+    const auto storage = open();
+    place = (*storage)->place();
+    EXPECT_NE(place, 0U);
+    (*storage)->data()[5000] = std::byte{7};
+    ASSERT_TRUE((*storage)->flush_now());
+  }
+  EXPECT_EQ((*open())->place(), place);
+  std::filesystem::rename(path(), path() + ".old");
+  std::filesystem::rename(path() + ".old", path());
+  EXPECT_EQ((*open())->place(), place);
+}
+
+TEST_F(FileStorageTest, ACopyHasAnotherPlaceAndAnOverwrittenFileHasNot) {
+  const uint64_t place = (*open())->place();
+  std::filesystem::copy_file(path(), path() + ".copy");
+  // Written over the file itself: nothing tells that from the server's own writes.
+  std::filesystem::copy_file(path() + ".copy", path(),
+                             std::filesystem::copy_options::overwrite_existing);
+  EXPECT_EQ((*open())->place(), place);
+  std::filesystem::rename(path() + ".copy", path());
+  const uint64_t copy = (*open())->place();
+  EXPECT_NE(copy, place);
+  EXPECT_NE(copy, 0U);
+}
+
 TEST_F(FileStorageTest, GrowthAppendsZerosInPlaceHoweverShortTheWrites) {
   const auto storage = open();
   (*storage)->attach(ring);

@@ -37,7 +37,7 @@ TEST(StateFile, AFreshFileIsEmptyCleanAndHasAnIdOfItsOwn) {
   ASSERT_TRUE(found) << found.error();
   EXPECT_TRUE(found->tenants.empty());
   EXPECT_EQ(found->free_slots.size(), 1024U);
-  EXPECT_EQ(found->header.clean, 1U);
+  EXPECT_EQ(found->header.ending, layout::Ending::kClean);
   EXPECT_EQ(found->header.epoch, 0U);
   EXPECT_NE(found->header.id, header_of(other).id);
 }
@@ -47,12 +47,12 @@ TEST(StateFile, EveryStartMovesTheEpochDurablyAndTakesTheCleanMarkAway) {
   for (uint64_t start = 1; start <= 4; ++start) {
     const auto header = header_of(machine.storage.durable());
     EXPECT_EQ(header.epoch, start);
-    EXPECT_EQ(header.clean, 0U);
+    EXPECT_EQ(header.ending, layout::Ending::kNot);
     if (start == 1) machine.kill();
     if (start == 2) machine.cut_power();
     if (start == 3) {
       machine.stop();
-      EXPECT_EQ(header_of(machine.storage.durable()).clean, 1U);
+      EXPECT_EQ(header_of(machine.storage.durable()).ending, layout::Ending::kClean);
     }
     if (start < 4) machine.start();
   }
@@ -95,7 +95,7 @@ TEST(StateFile, TheCleanMarkIsNeverDurableBeforeTheRecords) {
     machine.storage.fail_flush_now(EIO);
     EXPECT_FALSE(machine.state().close());
     machine.storage.fail_flush_now(0);
-    EXPECT_EQ(header_of(machine.storage.bytes()).clean, 0U);
+    EXPECT_EQ(header_of(machine.storage.bytes()).ending, layout::Ending::kNot);
     machine.cut_power();
     machine.start();
   }

@@ -22,7 +22,7 @@ class GrowingTest : public testing::Test {
     int result = 1;
   };
   static constexpr uint64_t kDispensers = 1'000'000;
-  static constexpr uint64_t kCapacityBytes = 512 << 20;
+  static constexpr uint64_t kCapacityBytes = uint64_t{1} << 30;
 
   SeededRandom random{9};
   ManualClock clock;

@@ -24,6 +24,7 @@ class CuttableDisk final : public Storage {
 
   std::byte* data() override { return memory_.data(); }
   uint64_t size() const override { return memory_.size(); }
+  uint64_t place() const override { return 1; }
   Result<void> flush_now() override {
     if (fails) return fail_errno(ExitStatus::kIoError, "flush", EIO);
     for (uint64_t sector = 0; cut && sector < disk_.size(); sector += kSectorBytes) tear(sector);

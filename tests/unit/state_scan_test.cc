@@ -93,9 +93,9 @@ TEST_F(ScanTest, ForeignBytesAreRefused) {
 
 TEST_F(ScanTest, AnotherVersionNamesBoth) {
   layout::Header header = header_of(file);
-  header.version = 2;
+  header.version = 1;
   put_header(file, header);
-  expect_refusal({"layout version 2", "reads version 1", "run the version"});
+  expect_refusal({"layout version 1", "reads version 2", "run the version"});
 }
 
 TEST_F(ScanTest, TheOtherByteOrderIsSaidAsSuch) {

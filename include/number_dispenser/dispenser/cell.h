@@ -4,6 +4,7 @@
 // Order of accesses that the promise rests on (all sequentially consistent):
 //   a loop   moves `next`, then reads `durable_bound`, then `raise_at`;
 //   a raise  is written and flushed, then `durable_bound` goes up;
+//   a segment is begun  by moving `next`, then `limit`; a loop reads `limit` first;
 //   a retraction  lowers `raise_at`, then `durable_bound`, then reads `next` again, and is
 //            written only then: every ordinal released on the old bound is below what
 //            it read.
@@ -26,7 +27,8 @@ struct alignas(64) Cell {
   std::atomic<uint64_t> durable_bound{0};
   // Whoever issues this ordinal or a later one asks for a raise.
   std::atomic<uint64_t> raise_at{0};
-  uint64_t capacity = 0;
+  // Ordinals at or past it cannot be drawn: the capacity, or the end of the segment in use.
+  std::atomic<uint64_t> limit{0};
   uint64_t starting = 0;
   uint64_t step = 0;
   uint32_t slot = 0;
@@ -38,14 +40,18 @@ struct alignas(64) Cell {
   // Takes `count` (at least 1) consecutive ordinals and returns the first; nothing where fewer are
   // left.
   std::optional<uint64_t> draw(uint64_t count) {
+    const uint64_t end = limit.load(std::memory_order_acquire);
     uint64_t first = next->load(std::memory_order_relaxed);
     do {
-      if (first >= capacity || count > capacity - first) return std::nullopt;
+      if (first >= end || count > end - first) return std::nullopt;
     } while (!next->compare_exchange_weak(first, first + count));
     return first;
   }
 
-  // The number of an ordinal below the capacity; not for the random kind.
+  // A draw of one would have succeeded.
+  bool has_some() const { return next->load() < limit.load(); }
+
+  // The number of an ordinal that was drawn; not for the random kind.
   uint64_t number(uint64_t ordinal) const { return starting + ordinal * step; }
 };
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <string_view>
 
 namespace number_dispenser {
 
@@ -33,6 +34,10 @@ uint64_t largest_number(const Definition& definition);
 // How many ordinals have a number: ordinals at or past it are exhausted. kNoLimit for the random
 // kind.
 uint64_t capacity_of(const Definition& definition);
+
+inline constexpr size_t kLongestName = 128;
+// 1 to kLongestName bytes, no space and no control character.
+bool is_valid_name(std::string_view name);
 
 // For every definition that HSET accepts.
 bool is_valid(const Definition& definition);

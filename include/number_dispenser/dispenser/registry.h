@@ -5,6 +5,10 @@
 // keeper, also calls begin_flush, end_flush and sweep. A mutex guards the definitions and the
 // books; a GET takes it only to ask for a raise.
 //
+// In a cluster the registry issues only what this node has leased: a cell's limit is the end of the
+// segment in use, and a loop that finds it reached asks refill(). What is missing becomes a wish,
+// which the cluster (on the keeper's loop) takes to etcd and answers with a segment.
+//
 // Life of a change (HSET, DEL): written to the store at once; durable after one flush (DEL, a
 // switch of strategy) or two (a creation: PENDING, then LIVE); settled when it is durable and every
 // loop has adopted it. Its reply waits for `settled() > change`, as a GET's waits for
@@ -13,6 +17,7 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -51,8 +56,11 @@ class Registry {
     uint64_t logged_ = 0;     // where the log ended when this loop last defined or deleted
   };
 
-  // Takes over the store's tenants. The store outlives the registry.
-  Registry(Store& store, const Clock& clock);
+  enum class Mode { kAlone, kClustered };
+
+  // Takes over the store's tenants. The store outlives the registry. Clustered: nothing that needs
+  // a lease is issued until resume_leases().
+  Registry(Store& store, const Clock& clock, Mode mode = Mode::kAlone);
 
   // Before any loop runs.
   std::unique_ptr<View> make_view();
@@ -69,10 +77,10 @@ class Registry {
     uint64_t change = 0;
   };
   // Creates a dispenser, or switches its strategy where only that differs. `strategy`: the default
-  // for a new dispenser, and no change for an old one, where absent. The caller's view knows it at
-  // once.
+  // for a new dispenser, and no change for an old one, where absent. `lease`: of a new one, in a
+  // cluster. The caller's view knows it at once.
   Change define(View& view, std::string_view name, const Definition& definition,
-                std::optional<StrategyId> strategy);
+                std::optional<StrategyId> strategy, const Lease& lease = {});
   Change switch_strategy(std::string_view name, StrategyId strategy);
   Change remove(View& view, std::string_view name);
 
@@ -80,7 +88,15 @@ class Registry {
     Definition definition;
     StrategyId strategy;
     uint64_t next;    // ordinal
-    uint64_t wasted;  // ordinals; next - wasted were generated
+    uint64_t wasted;  // ordinals
+    Lease lease;
+    uint64_t segment_begin;  // where the segment in use began, or this run
+    uint64_t lease_age_ns;   // since the latest segment came, or this run began
+
+    // Ordinals that were this node's, and that it has moved past.
+    uint64_t passed() const { return next - lease.skipped; }
+    uint64_t generated() const { return passed() - wasted; }
+    uint64_t left() const { return lease.end - std::min(next, lease.end) + lease.next.size(); }
   };
   std::optional<Info> info(std::string_view name) const;
   size_t size() const;
@@ -113,6 +129,19 @@ class Registry {
   // A loop that has drawn an ordinal at or past `raise_at` or `durable_bound`.
   void want_raise(Cell& cell);
 
+  // A loop whose draw of `count` has failed.
+  enum class Supply {
+    kReady,      // draw again
+    kComing,     // when a segment has come, that is when progress is announced: draw again
+    kExhausted,  // there is no such ordinal any more, for nobody
+    kBroken,     // only `left` consecutive ones are left of this segment, and the next is elsewhere
+  };
+  struct Refill {
+    Supply supply = Supply::kExhausted;
+    uint64_t left = 0;
+  };
+  Refill refill(Cell& cell, uint64_t count);
+
   // In every tick, before held replies are looked at: learn what other loops have defined. True if
   // there was something: then every held reply has to be looked at.
   bool adopt(View& view);
@@ -138,11 +167,57 @@ class Registry {
   // it are: whoever finds its work announced already knows that the keeper, which takes the
   // announcement back first, looks here after that.
   bool has_work() const { return has_work_.load(); }
+  // Wakes the keeper's loop at the end of the caller's tick. Any loop.
+  void call_keeper() { has_work_.store(true); }
   // Looks for idle dispensers whose bound goes back; to be called every kSweepMs while sweeping()
   // is true.
   static constexpr uint64_t kSweepMs = 500;
   void sweep();
   bool sweeping() const { return sweeping_.load(std::memory_order_relaxed); }
+
+  // --- the cluster, on the keeper's loop ---
+
+  // A segment that is wanted, of a dispenser that has no other on its way.
+  struct Wish {
+    uint32_t slot = 0;
+    uint64_t generation = 0;
+    std::string name{};
+    uint64_t at_least = 1;  // ordinals
+    bool is_waited_for = false;
+    uint64_t last = 0;  // size of the latest segment; 0: none yet
+    Usage usage{};      // since that came
+    uint64_t capacity = kNoLimit;
+    uint64_t leased_end = 0;  // where what is leased ends
+  };
+  std::vector<Wish> take_wishes();
+  bool has_wishes() const { return has_wishes_.load(); }
+  // What came of a wish; forgotten where the dispenser is gone. Nothing: it may be wished for
+  // again. An empty segment: the whole range is leased. False: the segment is lost, since others
+  // came before it.
+  bool answer_wish(uint32_t slot, uint64_t generation, std::optional<Segment> segment);
+  // The same for one that was not wished for: a lease of the run before that it had not written.
+  bool add_segment(std::string_view name, uint64_t generation, Segment segment);
+  // Leases that recovery found are good: go on with them.
+  void resume_leases();
+  // They are not: what is left of them is wasted. A flush, as request_flush() is.
+  uint64_t drop_leases();
+  // A dispenser that this server defined when it was alone becomes the cluster's.
+  void give_lease(std::string_view name, const Lease& lease);
+
+  // Numbers of such a dispenser have to be leased.
+  static bool is_leased(const Definition& definition, StrategyId strategy) {
+    return definition.kind != Kind::kRandom && strategy_of(strategy).durable;
+  }
+  // What is leased, and how long that lasts; looks at every dispenser.
+  struct Outlook {
+    uint64_t dispensers = 0;  // that have something leased
+    uint64_t ordinals = 0;    // that they have left
+    std::string first;        // of those in use, the one to run out first; empty: none is
+    uint64_t lasts_ns = 0;    // at its present rate
+  };
+  Outlook outlook() const;
+  // Flushes that have ended; the keeper's loop.
+  uint64_t flushes() const { return flushes_; }
 
   // While true, a definition that finds no room is refused instead of waiting for growth.
   void refuse_new(bool refuse) { refuse_new_.store(refuse, std::memory_order_release); }
@@ -172,6 +247,17 @@ class Registry {
     uint64_t seen_next = 0;  // at the last sweep
     uint64_t written_ns = 0;
     uint64_t create_change = 0;
+    Definition definition;
+
+    Lease lease;  // written.lease follows at the next flush
+    // kQueued: in wishes_. kTaken: with the cluster, which answers it.
+    enum class Wishing : uint8_t { kNo, kQueued, kTaken } wishing = Wishing::kNo;
+    bool range_over = false;  // nothing is left to be leased
+    uint64_t at_least = 0;    // ordinals that a loop waits for
+    uint64_t segment_begin = 0;
+    uint64_t leased = 0;       // size of the latest segment
+    uint64_t leased_ns = 0;    // when it came
+    uint64_t passed_then = 0;  // ordinals moved past at that time
   };
 
   struct LogEntry {
@@ -205,6 +291,16 @@ class Registry {
 
   Entry& entry(uint32_t slot);
   static bool keeps_bound(const Entry& entry);
+  bool needs_lease(const Entry& entry) const;
+  static uint64_t passed(const Entry& entry, uint64_t next) { return next - entry.lease.skipped; }
+  uint64_t end_of_supply(const Entry& entry) const;
+  uint64_t wish_at(const Entry& entry) const;
+  void set_limit(Entry& entry);
+  void note_segment(Entry& entry, uint64_t size);
+  void wish(Entry& entry, uint64_t at_least);
+  bool begin_next(Entry& entry, uint64_t first);
+  void write_lease(Entry& entry);
+  bool add(Entry& entry, Segment segment);
   void fill_cell(uint32_t slot, const Definition& definition);
   void publish(Entry& entry);
   void mark_dirty(uint32_t slot);
@@ -224,6 +320,10 @@ class Registry {
 
   Store& store_;
   const Clock& clock_;
+  const Mode mode_;
+  bool leases_good_ = false;  // those that recovery found
+  std::vector<uint32_t> wishes_;
+  std::atomic<bool> has_wishes_{false};
 
   mutable std::mutex mutex_;
   std::deque<Entry> entries_;  // by slot; never moves an element
@@ -241,6 +341,7 @@ class Registry {
   uint64_t log_base_ = 0;
   std::atomic<uint64_t> log_end_{0};
   uint64_t retired_ = 0;
+  uint64_t flushes_ = 0;
   std::atomic<uint64_t> settled_{1};  // change 0 is none
   std::atomic<int64_t> last_flush_unix_s_{0};
   std::atomic<bool> has_work_{false};

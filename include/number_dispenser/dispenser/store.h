@@ -27,11 +27,12 @@ class Store {
   // The start of a flush's batch: takes in what has grown. True if it wrote something.
   virtual bool before_flush() = 0;
 
-  // A new tenant, with a generation of its own, a live counter at 0 and a bound record at 0; a
-  // restart forgets it until it is live. The name returned stays where it is until the slot is
-  // given back.
+  // A new tenant, with a generation of its own, a live counter at first.position and this bound
+  // record; a restart forgets it until it is live. The name returned stays where it is until the
+  // slot is given back.
   virtual std::string_view write_pending(uint32_t slot, std::string_view name,
-                                         const Definition& definition, StrategyId strategy) = 0;
+                                         const Definition& definition,
+                                         const BoundRecord& first) = 0;
   virtual void write_live(uint32_t slot) = 0;       // only once pending is durable
   virtual void write_tombstone(uint32_t slot) = 0;  // the name is free at the next start
   virtual void write_bound(uint32_t slot, const BoundRecord& record) = 0;

@@ -24,6 +24,7 @@ class FileStorage final : public Storage {
 
   std::byte* data() override { return base_; }
   uint64_t size() const override { return bytes_; }
+  uint64_t place() const override { return place_; }
   Result<void> flush_now() override;
   void start_flush(Operation& operation) override;
   void start_growth(Operation& operation, uint64_t bytes) override;
@@ -49,6 +50,7 @@ class FileStorage final : public Storage {
   Fd growth_fd_;
   std::byte* base_ = nullptr;
   uint64_t bytes_ = 0;
+  uint64_t place_ = 0;
   bool created_ = false;
   Ring* ring_ = nullptr;
 

@@ -1,8 +1,8 @@
-// The bytes of `dispensers.state`, layout version 1. Little-endian, fixed size, nothing moves.
+// The bytes of `dispensers.state`, layout version 2. Little-endian, fixed size, nothing moves.
 //
 //   page 0            Header, twice: at 0 and at kHeaderCopyOffset
-//   extent 0          64 Descriptors (4 pages), 64 BoundSlots (1 page), the same 64 again (1 page)
-//   extent 1 ...
+//   extent 0          64 Descriptors (4 pages), 64 BoundSlots (2 pages), the same 64 again (2
+//   pages) extent 1 ...
 //
 // Mirrored records are written copy one, then copy two, then flushed. Recovery takes the valid copy
 // with the larger bound: while a raise or a retraction is under way that one is never below a
@@ -20,22 +20,32 @@ namespace number_dispenser::layout {
 static_assert(std::endian::native == std::endian::little, "the file is mapped, not converted");
 
 inline constexpr std::array<char, 8> kMagic{'N', 'U', 'M', 'D', 'I', 'S', 'P', '\n'};
-inline constexpr uint32_t kVersion = 1;
+inline constexpr uint32_t kVersion = 2;
 inline constexpr uint32_t kByteOrder = 0x01020304;
 
 inline constexpr uint32_t kPageBytes = 4096;
 inline constexpr uint32_t kSlotsPerExtent = 64;
 inline constexpr uint32_t kDescriptorBytes = 256;
-inline constexpr uint32_t kBoundBytes = 64;
+inline constexpr uint32_t kBoundBytes = 128;
 inline constexpr uint32_t kDescriptorsBytes = kSlotsPerExtent * kDescriptorBytes;
 inline constexpr uint32_t kBoundsBytes = kSlotsPerExtent * kBoundBytes;
 inline constexpr uint32_t kExtentBytes = kDescriptorsBytes + 2 * kBoundsBytes;
 inline constexpr uint32_t kHeaderCopyOffset = 2048;
-inline constexpr uint64_t kMaxExtents = 1 << 18;  // 16,777,216 dispensers, 6 GiB
+inline constexpr uint64_t kMaxExtents = 1 << 18;  // 16,777,216 dispensers, 8 GiB
 
-static_assert(kDescriptorsBytes % kPageBytes == 0 && kBoundsBytes == kPageBytes);
+static_assert(kDescriptorsBytes % kPageBytes == 0 && kBoundsBytes % kPageBytes == 0);
 
 using FileId = std::array<uint8_t, 16>;
+
+// How the run that wrote the header has ended, if it has. The last three are of a node's run that
+// did not join its cluster, and so has issued nothing that is leased: how the one before had ended.
+enum class Ending : uint64_t {
+  kNot = 0,
+  kClean = 1,  // every bound is exact
+  kNotJoinedClean = 2,
+  kNotJoinedCounted = 3,
+  kNotJoinedUnknown = 4,
+};
 
 struct Header {
   std::array<char, 8> magic;
@@ -49,9 +59,14 @@ struct Header {
   uint64_t epoch;     // one more at every start
   uint64_t sequence;  // one more at every write of the header; recovery takes the larger
   uint64_t extents;   // written in full and usable
-  uint64_t clean;     // 1: stopped cleanly, every bound is exact
-  uint64_t run;       // of the run that has this epoch; a copy that is started too has another
-  uint8_t reserved[36];
+  Ending ending;
+  uint64_t run;  // of the run that has this epoch; a copy that is started too has another
+  // Of a node of a cluster (ClusterStamp); all 0 where the server serves alone.
+  uint64_t cluster_id;
+  uint64_t mark;
+  uint64_t previous_mark;
+  uint64_t place;
+  uint32_t cluster_run;
   uint32_t crc32c;  // of all before it
 };
 static_assert(sizeof(Header) == 128 && offsetof(Header, crc32c) == 124);
@@ -93,12 +108,17 @@ struct BoundSlot {
   uint64_t bound;
   uint64_t position;
   uint64_t wasted;
-  uint64_t sequence;  // one more at every write; decides between equal bounds
+  uint64_t sequence;          // one more at every write; decides between equal bounds
+  uint64_t lease_generation;  // these five: Lease; all 0 for none
+  uint64_t lease_end;
+  uint64_t next_begin;
+  uint64_t next_end;
+  uint64_t skipped;
   uint32_t strategy;
-  uint8_t reserved[16];
+  uint8_t reserved[40];
   uint32_t crc32c;  // of all before it
 };
-static_assert(sizeof(BoundSlot) == kBoundBytes && offsetof(BoundSlot, crc32c) == 60);
+static_assert(sizeof(BoundSlot) == kBoundBytes && offsetof(BoundSlot, crc32c) == 124);
 
 // One cache line of the live counters' file: a header line, then a line a slot.
 struct LiveHeader {

@@ -34,6 +34,8 @@ class LiveMemory {
   // This run's epoch is durable: its counters are the ones to trust, those of earlier epochs are
   // not needed any more.
   virtual void drop_previous() = 0;
+  // Counters of newer epochs have told of an older state file, and it is known as such now.
+  virtual void drop_newer() = 0;
   // After a clean stop the state file is exact and this run's counters are not needed either.
   virtual void drop_current() = 0;
 };
@@ -52,6 +54,7 @@ class LiveDirectory final : public LiveMemory {
   std::byte* create(const layout::FileId& id, uint64_t epoch, uint64_t bytes) override;
   void extend(uint64_t bytes) override;
   void drop_previous() override;
+  void drop_newer() override;
   void drop_current() override;
 
  private:

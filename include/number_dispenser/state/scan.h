@@ -45,14 +45,24 @@ struct Scan {
 // are safe to give.
 std::expected<Scan, std::string> scan(std::span<const std::byte> file);
 
-// What recovery does with a tenant: `record` becomes exact (Store::Tenant). `live`: the live
-// counter's next ordinal where it can be trusted, else null.
+// Whether its server has leased from a cluster (ClusterStamp).
+bool is_in_cluster(const layout::Header& header);
+
+// What recovery does with a tenant: `record` becomes exact (Store::Tenant), and its lease stays
+// what it was. `live`: the live counter's next ordinal where it can be trusted, else null. It may
+// be past the lease: the killed process had begun the next segment, and not yet written so.
 BoundRecord recover(const Definition& definition, const BoundRecord& record, const uint64_t* live);
 
 // What recovery does with one whose file is older than its live counter, as it is where a copy was
-// put in its place, or where a flush failed: everything that was drawn counts as issued.
+// put in its place, or where a flush failed: everything that was drawn counts as issued. Without a
+// lease.
 BoundRecord recover_older(const BoundRecord& record, uint64_t live);
 bool is_older(const ScannedTenant& tenant, const layout::LiveSlot* live);
+
+// Which of the two, and what it makes of the tenant. Nothing that was leased goes on as an older
+// one does: the counter may be in a segment that this file knows nothing of. It goes by its record,
+// and the lease is for its owner to give up.
+BoundRecord recover(const ScannedTenant& tenant, const layout::LiveSlot* live, bool in_cluster);
 
 // A tenant's line in a previous run's counters, or null if it is not there.
 const layout::LiveSlot* find_live(std::span<const std::byte> live, const ScannedTenant& tenant);

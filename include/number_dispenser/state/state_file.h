@@ -22,6 +22,26 @@
 
 namespace number_dispenser {
 
+// What ties a node's file to the cluster that it has leased from. A mark is a random number that
+// moves at every start and every few moments of use, here first and then in etcd: a file that was
+// copied before the last move has a mark that etcd no longer knows. All 0: never joined one.
+struct ClusterStamp {
+  uint64_t cluster_id = 0;
+  uint64_t mark = 0;
+  uint64_t previous_mark = 0;  // etcd has this one while a move is under way
+  uint64_t place = 0;          // Storage::place() of the run that wrote it
+  uint32_t run = 0;            // random, of the run that wrote it: what that leases bears it
+
+  friend bool operator==(const ClusterStamp&, const ClusterStamp&) = default;
+};
+
+// How the run before this one ended, as far as the file and the live counters tell.
+enum class LastEnd {
+  kClean,    // stopped cleanly: the file is exact
+  kCounted,  // killed, and the live counters of every durable dispenser are here
+  kUnknown,  // power cut, counters lost, or an older copy of the file
+};
+
 class StateFile final : public Store {
  public:
   // The bytes of a state file without dispensers.
@@ -32,7 +52,9 @@ class StateFile final : public Store {
   static Result<std::unique_ptr<StateFile>> open(Storage& storage, LiveMemory& live,
                                                  const Clock& clock, std::string_view what);
 
-  // After Registry::close(): flushes, then marks the file clean and flushes that.
+  // After Registry::close(): flushes, then marks the file clean and flushes that. A node's file
+  // that this run has not stamped stays as unclean as it was: this run has not found out whose it
+  // is.
   Result<void> close();
 
   // Slots are running out: the keeper grows the storage to growth_bytes(), then the next
@@ -43,13 +65,20 @@ class StateFile final : public Store {
   bool is_full() const;
 
   uint64_t epoch() const { return header_.epoch; }
+  LastEnd last_end() const { return last_end_; }
+
+  // The keeper's loop. What is set, and differs, is written by the next before_flush() or by
+  // close(), and durable when the flush that follows has ended.
+  const ClusterStamp& stamp() const { return stamp_; }
+  void set_stamp(const ClusterStamp& stamp);
+
   const layout::FileId& id() const { return header_.id; }
 
   std::optional<uint32_t> take_slot() override;
   void give_slot(uint32_t slot) override;
   bool before_flush() override;
   std::string_view write_pending(uint32_t slot, std::string_view name, const Definition& definition,
-                                 StrategyId strategy) override;
+                                 const BoundRecord& first) override;
   void write_live(uint32_t slot) override;
   void write_tombstone(uint32_t slot) override;
   void write_bound(uint32_t slot, const BoundRecord& record) override;
@@ -59,7 +88,15 @@ class StateFile final : public Store {
  private:
   StateFile(Storage& storage, LiveMemory& live, const Clock& clock)
       : storage_(storage), live_(live), clock_(clock) {}
-  void adopt(Scan& found, std::span<const std::byte> previous, std::string_view what);
+  // True if the live counters of every durable dispenser are there and belong to this very file.
+  // What the live counters said of the file.
+  struct Adopted {
+    bool counted = false;  // they are those of the run that ended
+    size_t older = 0;      // tenants whose records are older than their counters
+  };
+  Adopted adopt(Scan& found, std::span<const std::byte> previous, std::string_view what);
+  void spoil_marks();
+  void take_in_growth(uint64_t extents);
   void touch_every_page();
   void write_header();
   void set_state(uint32_t slot, layout::SlotState state);
@@ -74,6 +111,10 @@ class StateFile final : public Store {
   LiveMemory& live_;
   const Clock& clock_;
   layout::Header header_{};
+  bool is_stamped_ = false;   // by this run
+  bool stamp_waits_ = false;  // for the next flush
+  ClusterStamp stamp_;        // not in header_ yet where it differs from what is there
+  LastEnd last_end_ = LastEnd::kUnknown;
   std::byte* live_base_ = nullptr;
   std::vector<Tenancy> tenancies_;  // by slot
   std::vector<uint32_t> free_;      // the last is taken next

@@ -19,6 +19,9 @@ class Storage {
 
   virtual std::byte* data() = 0;
   virtual uint64_t size() const = 0;  // bytes mapped
+  // Where the file is: another number on another machine, and for a file that was put in this
+  // one's place by creating it anew.
+  virtual uint64_t place() const = 0;
 
   // Blocking, for start and stop.
   virtual Result<void> flush_now() = 0;

@@ -20,14 +20,15 @@ class Authority:
         _openssl("req", "-x509", *_NEW_KEY, "-keyout", self.key, "-out", self.crt, "-days", 30,
                  "-subj", f"/CN={name}")
 
-    def issue(self, name, password=None, begin=None, end=None):
-        """Returns (certificate, key). Times as in 20200101000000Z; default: now, and for a month."""
+    def issue(self, name, password=None, begin=None, end=None, subject=None):
+        """Returns (certificate, key). Times as in 20200101000000Z; default: now, and for a month. `subject`: as in
+        /O=name, else /CN= and the name."""
         crt, key, csr, clear = (
             self.folder / f"{name}.{suffix}" for suffix in ("crt", "key", "csr", "clear")
         )
         extensions = self.folder / "extensions"
         extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-        _openssl("req", *_NEW_KEY, "-keyout", clear, "-out", csr, "-subj", f"/CN={name}")
+        _openssl("req", *_NEW_KEY, "-keyout", clear, "-out", csr, "-subj", subject or f"/CN={name}")
         if password:
             _openssl("pkey", "-in", clear, "-out", key, "-aes128", "-passout", f"pass:{password}")
         else:

@@ -4,13 +4,14 @@ import struct
 
 _PAGE = 4096
 _SLOTS = 64
-_DESCRIPTOR, _BOUND = 256, 64
+_DESCRIPTOR, _BOUND = 256, 128
 _DESCRIPTORS = _SLOTS * _DESCRIPTOR
 _EXTENT = _DESCRIPTORS + 2 * _SLOTS * _BOUND
 _NAME_BYTES, _NAME = 42, 48  # in a descriptor
 HEADER_COPIES = (0, 2048)
 HEADER_BYTES = 128
-VERSION, BYTE_ORDER = 8, 12  # in a header
+VERSION, BYTE_ORDER, STAMP = 8, 12, 88  # in a header
+LEASE = 40  # in a bound record
 
 
 def _crc32c_table():
@@ -63,10 +64,18 @@ class StateFile:
     def patch_headers(self, offset, data):
         """Changes a field in both copies of the header, with the right checksums."""
         for copy in HEADER_COPIES:
-            header = bytearray(self.read()[copy : copy + HEADER_BYTES])
-            header[offset : offset + len(data)] = data
-            header[-4:] = struct.pack("<I", crc32c(header[:-4]))
-            self.write(copy, header)
+            self._patch(copy, HEADER_BYTES, offset, data)
+
+    def patch_bounds(self, slot, offset, data):
+        """The same in both copies of a bound record."""
+        for copy in (0, 1):
+            self._patch(bound_offset(slot, copy), _BOUND, offset, data)
+
+    def _patch(self, start, length, offset, data):
+        record = bytearray(self.read()[start : start + length])
+        record[offset : offset + len(data)] = data
+        record[-4:] = struct.pack("<I", crc32c(record[:-4]))
+        self.write(start, record)
 
 
 def _extent_offset(slot):
