@@ -102,12 +102,18 @@ Result<Config> merge(const CommandLine& line, const Environment& environment) {
   };
   auto applied = apply_both();
   if (applied && !config.config_file.empty()) {
-    const auto settings = read_config_file(config.config_file);
+    auto settings = read_config_file(config.config_file);
     if (!settings) return std::unexpected(settings.error());
+    // Wherever it stands in the section, it comes after what it decides on.
+    std::ranges::stable_partition(*settings, [](const Setting& setting) {
+      return setting.option->key != kClusterEnabledKey;
+    });
     applied = apply(config, *settings, ExitStatus::kConfiguration);
     if (applied) applied = apply_both();
   }
   if (applied) applied = add_tls_port(config);
+  if (const auto fault = fault_of(config.cluster); applied && fault)
+    applied = fail(ExitStatus::kConfiguration, *fault);
   if (!applied) return std::unexpected(applied.error());
   return config;
 }

@@ -38,9 +38,10 @@ Exit status:
   0   stopped cleanly, or the command found nothing wrong
   64  the command line is wrong
   74  the state file is damaged, or could not be read or written
-  75  another server holds the data folder
+  75  another server holds the data folder, or the node's name in the cluster
   77  no permission, io_uring's among them
-  78  the configuration file, the environment or an address is wrong
+  78  the configuration file, the environment or an address is wrong, or the
+      data folder does not belong to this cluster
 )";
 
 std::string row(const std::string& left, std::string_view explanation) {

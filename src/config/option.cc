@@ -29,20 +29,9 @@ Applied apply_threads(Config& config, const std::string& text, bool) {
   return choose_number(text, 1u, kMaxThreads, config.threads);
 }
 
-Applied refuse_cluster(Config&, const std::string& text, bool) {
-  bool enabled = false;
-  const Applied chosen = choose(kYesNo, text, enabled);
-  if (enabled) return std::unexpected("cluster mode is not part of this version");
-  return chosen;
-}
-
 Applied check_flag(Config&, const std::string& text, bool) {
   bool ignored = false;
   return choose(kYesNo, text, ignored);
-}
-
-Applied accept(Config&, const std::string&, bool) {
-  return {};
 }
 
 static_assert(kMaxThreads == 64, "the help of --threads says so");
@@ -135,12 +124,8 @@ const Option kOptions[] = {
                  bool) { return choose(kYesNo, v, c.protected_mode); },
      .show = [](const Config& c) { return name_of(kYesNo, c.protected_mode); }},
 
-    // Accepted in files of the original server; durability is per dispenser, and there is no
-    // cluster.
+    // Accepted in files of the original server; durability is per dispenser.
     {.key = "storage.auto_save", .apply = check_flag},
-    {.key = "cluster.enabled", .apply = refuse_cluster},
-    {.key = "cluster.node_id", .apply = accept},
-    {.key = "cluster.endpoints", .is_list = true, .apply = accept},
 };
 
 }  // namespace
@@ -151,6 +136,7 @@ std::span<const Option> options() {
     rows.insert(rows.end(), client_options().begin(), client_options().end());
     rows.insert(rows.end(), tls_options().begin(), tls_options().end());
     rows.insert(rows.end(), monitoring_options().begin(), monitoring_options().end());
+    rows.insert(rows.end(), cluster_options().begin(), cluster_options().end());
     return rows;
   }();
   return all;

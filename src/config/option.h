@@ -3,6 +3,7 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,6 +39,13 @@ std::span<const Option> tls_options();
 std::span<const Option> client_options();
 // Those rows of it that are about what is watched.
 std::span<const Option> monitoring_options();
+// Those rows of it that are about the cluster.
+std::span<const Option> cluster_options();
+
+// Of the row whose value, within the file, has the last word on whether the cluster is on.
+inline constexpr std::string_view kClusterEnabledKey = "cluster.enabled";
+// What is wrong with the values taken together.
+std::optional<std::string> fault_of(const ClusterSettings& cluster);
 
 // A value that some source has for a row, and how an error names the place. Those of one row stand
 // together.

@@ -40,6 +40,7 @@ cluster:
   EXPECT_EQ(invocation->config.data_dir, "/var/d");
   EXPECT_EQ(invocation->config.log_level, LogLevel::kWarn);
   EXPECT_EQ(invocation->config.log_format, LogFormat::kJson);
+  EXPECT_FALSE(invocation->config.cluster.enabled);
 }
 
 TEST(ConfigFile, KeysOfThisServerAreAccepted) {
@@ -89,22 +90,22 @@ INSTANTIATE_TEST_SUITE_P(
                 "client_output_buffer_limit, timeout, tcp_keepalive, unixsocketperm, "
                 "unixsocket_group, enable_debug_command"},
         Refused{"logging: {level: info}\nmetrics: 1\n",
-                "2: unknown key 'metrics'; accepted are server, storage, logging, cluster, tls, "
-                "monitoring"},
+                "2: unknown key 'metrics'; accepted are server, storage, logging, tls, "
+                "monitoring, cluster"},
         Refused{"? 'a\tb'\n: 1\n",
-                "1: unknown key 'a?b'; accepted are server, storage, logging, cluster, tls, "
-                "monitoring"},
+                "1: unknown key 'a?b'; accepted are server, storage, logging, tls, "
+                "monitoring, cluster"},
         Refused{
             "'': 1",
-            "1: unknown key ''; accepted are server, storage, logging, cluster, tls, monitoring"},
+            "1: unknown key ''; accepted are server, storage, logging, tls, monitoring, cluster"},
         Refused{"[server]: 1", "1: a key must be a plain name"},
         Refused{"server:\n  {a: b}: 1\n", "2: a key must be a plain name"},
         Refused{
             "- server",
-            "1: the file must be a mapping of server, storage, logging, cluster, tls, monitoring"},
+            "1: the file must be a mapping of server, storage, logging, tls, monitoring, cluster"},
         Refused{
             "server",
-            "1: the file must be a mapping of server, storage, logging, cluster, tls, monitoring"},
+            "1: the file must be a mapping of server, storage, logging, tls, monitoring, cluster"},
         Refused{"\nlogging: info", "2: logging must be a mapping of level, format"},
         Refused{"\nlogging: [level]", "2: logging must be a mapping of level, format"},
         Refused{"server:\n  threads: [1]\n", "2: server.threads must be a plain value"},
@@ -148,9 +149,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"logging:\n  level: 3\n",
                 "2: logging.level: '3' is not one of debug, info, warn, error"},
         Refused{"cluster:\n  enabled: perhaps\n",
-                "2: cluster.enabled: 'perhaps' is not one of yes, no, true, false"},
-        Refused{"cluster:\n  enabled: true\n",
-                "2: cluster.enabled: cluster mode is not part of this version"}));
+                "2: cluster.enabled: 'perhaps' is not one of yes, no, true, false"}));
 
 TEST(ConfigFile, UnknownKeysOfTheServerSectionListAllKeys) {
   EXPECT_TRUE(refusal("server: {x: 1}").ends_with(kServerKeys));

@@ -160,7 +160,16 @@ TEST(ConfigHelp, CheckConfigShowsEachValueInForce) {
                 "latency-monitor-threshold         0\n"
                 "latency-tracking                  yes\n"
                 "latency-tracking-info-percentiles 50 99 99.9\n"
-                "enable-debug-command              no\n");
+                "enable-debug-command              no\n"
+                "cluster-endpoints                 (none)\n"
+                "node-id                           (none)\n"
+                "cluster-prefix                    /number-dispenser\n"
+                "cluster-user                      (none)\n"
+                "cluster-password                  (none)\n"
+                "cluster-ca-file                   (none)\n"
+                "cluster-cert-file                 (none)\n"
+                "cluster-key-file                  (none)\n"
+                "segment-minutes                   10\n");
 }
 
 TEST(ConfigHelp, CheckConfigNeverShowsAPassword) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "number_dispenser/base/amount.h"
+#include "number_dispenser/base/cluster_settings.h"
 #include "number_dispenser/base/debug_command.h"
 #include "number_dispenser/base/error.h"
 #include "number_dispenser/base/listen_address.h"
@@ -60,6 +61,7 @@ struct Config {
   bool latency_tracking = true;
   std::vector<double> latency_percentiles{50, 99, 99.9};  // each 0 to 100
   DebugCommand debug_command = DebugCommand::kNo;
+  ClusterSettings cluster;
 };
 
 struct Invocation {
