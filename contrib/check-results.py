@@ -53,7 +53,7 @@ def threaded_sources(target):
     for group in target["target_sources"]:
         for path in group.get("sources", []):
             text = pathlib.Path(path).read_text()
-            if re.search(r"std::(jthread|thread|async)\b", text):
+            if re.search(r"std::(jthread|thread|async)\b|EtcdAsker\b", text):
                 yield text
 
 

@@ -6,8 +6,8 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # shellcheck disable=SC2034  # used where this is sourced
 build_packages=(
-  g++ libabsl-dev libbenchmark-dev libcli11-dev libfmt-dev libgtest-dev libisal-dev libspdlog-dev libssl-dev
-  libsystemd-dev liburing-dev libyaml-cpp-dev meson ninja-build nlohmann-json3-dev pkg-config
+  g++ libabsl-dev libbenchmark-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libgtest-dev libisal-dev libspdlog-dev
+  libssl-dev libsystemd-dev liburing-dev libyaml-cpp-dev meson ninja-build nlohmann-json3-dev pkg-config
 )
 
 say() { printf '%s\n' "$*" >&2; }

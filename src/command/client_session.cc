@@ -68,6 +68,14 @@ ClientSession::~ClientSession() {
   context_.clients.leave(record_);
 }
 
+std::shared_ptr<const Proposal> ClientSession::decide(Proposal wanted) {
+  if (!proposal_ || !proposal_->asks_for(wanted)) {
+    proposal_ = context_.cluster->propose(std::move(wanted));
+    context_.registry.call_keeper();
+  }
+  return proposal_->done() ? std::exchange(proposal_, nullptr) : nullptr;
+}
+
 Next ClientSession::handle(std::span<const std::string_view> request, ReplySink& sink) {
   if (record_.killed.load(std::memory_order_relaxed)) return Next::kClose;
   Buffer& bytes = sink.bytes();

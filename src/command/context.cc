@@ -10,6 +10,7 @@
 
 #include "number_dispenser/base/fd.h"
 #include "number_dispenser/base/replace_file.h"
+#include "number_dispenser/command/client_session.h"
 
 namespace number_dispenser {
 namespace {
@@ -59,6 +60,23 @@ void CommandContext::set_tls(const TlsSettings& settings) {
   const std::lock_guard lock(tls_mutex);
   tls_settings = settings;
   tls_settings.key_file_pass.clear();
+}
+
+std::string_view CommandContext::why_not_leasing() const {
+  if (cluster == nullptr || !cluster->joined())
+    return "TRYAGAIN this node has not joined its cluster yet: it waits for etcd";
+  if (cluster->is_refused())
+    return "TRYAGAIN no numbers are left that this node has leased, and etcd refuses to lease "
+           "more; "
+           "see the server's log";
+  return "TRYAGAIN no numbers are left that this node has leased, and etcd cannot be reached";
+}
+
+std::string_view CommandContext::why_not_issuing() const {
+  if (cluster != nullptr && cluster->has_failed())
+    return "TRYAGAIN this process no longer serves its node id, so it issues nothing; see the "
+           "server's log";
+  return kIoErrorReply;
 }
 
 void CommandContext::end_waits() {

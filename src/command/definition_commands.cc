@@ -16,17 +16,14 @@
 namespace number_dispenser::handlers {
 namespace {
 
-constexpr size_t kLongestName = 128;
 constexpr std::string_view kFields = "type, length, starting, step, auto_disk";
 
 // A name's fault, or nothing.
 std::optional<std::string> name_fault(std::string_view name) {
-  const auto is_bad = [](unsigned char c) { return c <= ' ' || c == 0x7f; };
   if (name.empty() || name.size() > kLongestName)
     return fmt::format("ERR a dispenser's name has 1 to {} bytes, not {}", kLongestName,
                        name.size());
-  if (std::ranges::any_of(name, is_bad))
-    return "ERR a dispenser's name has no spaces and no control characters";
+  if (!is_valid_name(name)) return "ERR a dispenser's name has no spaces and no control characters";
   if (is_section_name(name))
     return fmt::format("ERR '{}' cannot be a dispenser's name: INFO uses it for a section", name);
   return std::nullopt;
@@ -120,6 +117,19 @@ std::string differs(std::string_view name) {
       name);
 }
 
+// Etcd has not decided.
+Next undecided(Call& call, const Proposal& proposal) {
+  switch (proposal.outcome.load()) {
+    case Proposal::Outcome::kUnknown:
+      return error(call,
+                   "TRYAGAIN etcd did not answer: it is not known whether the change was made");
+    case Proposal::Outcome::kRefused:
+      return error(call, fmt::format("ERR etcd refuses the change: {}", printable(proposal.text)));
+    default:
+      return error(call, "TRYAGAIN etcd cannot be reached: nothing was changed");
+  }
+}
+
 Next answer_change(Call& call, const Registry::Change& change, std::string_view name) {
   switch (change.outcome) {
     case Registry::Outcome::kDone:
@@ -139,6 +149,29 @@ Next answer_change(Call& call, const Registry::Change& change, std::string_view 
   return error(
       call,
       fmt::format("ERR dispenser not found: to create '{}', give its type (1, 2 or 3)", name));
+}
+
+// What the cluster has decided of an HSET.
+Next answer_proposal(Call& call, const Proposal& decided) {
+  const std::string& name = decided.names.front();
+  switch (decided.outcome.load()) {
+    case Proposal::Outcome::kDone:
+      return answer_change(call, {Registry::Outcome::kDone, decided.change}, name);
+    case Proposal::Outcome::kDiffers:
+      return error(call, differs(name));
+    case Proposal::Outcome::kNotFound:
+      return answer_change(call, {Registry::Outcome::kNotFound}, name);
+    case Proposal::Outcome::kMemory:
+      return error(call,
+                   "ERR in a cluster a dispenser cannot switch between memory and the other "
+                   "strategies: DEL it first to define it anew");
+    case Proposal::Outcome::kNoRoom:
+      return error(call,
+                   "ERR defined in the cluster, but this node has no room for it: the disk or the "
+                   "state file is full");
+    default:
+      return undecided(call, decided);
+  }
 }
 
 // A definition's fields as HSET takes them; those that the kind does not have are left out.
@@ -182,7 +215,14 @@ Next hset(Call& call) {
   Wanted wanted;
   if (const auto fault = read_fields(call.words.subspan(2), wanted)) return error(call, *fault);
   Registry& registry = call.client.registry();
-  if (!registry.issuing()) return error(call, kIoErrorReply);
+  if (!registry.issuing()) return error(call, call.client.context().why_not_issuing());
+  const bool clustered = call.client.context().cluster != nullptr;
+  if (wanted.only_strategy() && clustered) {
+    Proposal proposal(Proposal::What::kSwitch, {std::string(name)});
+    proposal.strategy = wanted.strategy;
+    const auto decided = call.client.decide(std::move(proposal));
+    return decided ? answer_proposal(call, *decided) : Next::kRetry;
+  }
   if (wanted.only_strategy())
     return answer_change(call, registry.switch_strategy(name, *wanted.strategy), name);
   if (!wanted.type)
@@ -196,13 +236,30 @@ Next hset(Call& call) {
               "length) or 3 (incrementing)");
   const auto definition = define_from(wanted);
   if (!definition) return error(call, definition.error());
+  if (clustered) {
+    Proposal proposal(Proposal::What::kDefine, {std::string(name)});
+    proposal.definition = *definition;
+    proposal.strategy = wanted.strategy;
+    const auto decided = call.client.decide(std::move(proposal));
+    return decided ? answer_proposal(call, *decided) : Next::kRetry;
+  }
   return answer_change(
       call, registry.define(call.client.view(), name, *definition, wanted.strategy), name);
 }
 
 Next del(Call& call) {
   Registry& registry = call.client.registry();
-  if (!registry.issuing()) return error(call, kIoErrorReply);
+  if (!registry.issuing()) return error(call, call.client.context().why_not_issuing());
+  if (call.client.context().cluster != nullptr) {
+    const auto names = call.words.subspan(1);
+    const auto decided =
+        call.client.decide({Proposal::What::kRemove, {names.begin(), names.end()}});
+    if (!decided) return Next::kRetry;
+    if (decided->outcome.load() != Proposal::Outcome::kDone) return undecided(call, *decided);
+    call.reply.integer(decided->removed);
+    call.sink.hold_until_past(registry.settled(), decided->change);
+    return Next::kContinue;
+  }
   int64_t existed = 0;
   uint64_t last_change = 0;
   for (const std::string_view name : call.words.subspan(1)) {

@@ -1,6 +1,9 @@
 // What issues numbers: GET and its kin.
 #include <fmt/format.h>
 
+#include <expected>
+#include <string>
+
 #include "handlers.h"
 #include "number_dispenser/command/client_session.h"
 #include "text.h"
@@ -25,43 +28,69 @@ uint64_t number_of(Call& call, const Cell& cell, uint64_t ordinal) {
   return range.first + call.client.random().below(range.count);
 }
 
-// A single number of the dispenser that the second word names, or null with the error written.
+// What a draw came to: an ordinal; or null, with the error written, or nothing (kRetry).
 struct Drawn {
-  Cell* cell;
-  uint64_t ordinal;
+  Cell* cell = nullptr;
+  uint64_t ordinal = 0;
+  Next next = Next::kContinue;
 };
-std::optional<Drawn> draw_named(Call& call, uint64_t count) {
-  Cell* cell = call.client.look_up(call.words[1]);
-  std::string_view fault;
-  if (cell == nullptr) {
-    fault = kNotFound;
-  } else if (!call.client.registry().issuing()) {
-    fault = kIoErrorReply;
-  } else if (const auto ordinal = cell->draw(count)) {
-    return Drawn{cell, *ordinal};
-  } else {
-    fault = kExhausted;
+
+// Draws, from the next segment where the one in use is used up.
+std::expected<uint64_t, Registry::Refill> draw(Registry& registry, Cell& cell, uint64_t count) {
+  for (;;) {
+    if (const auto ordinal = cell.draw(count)) [[likely]]
+      return *ordinal;
+    const Registry::Refill refill = registry.refill(cell, count);
+    if (refill.supply != Registry::Supply::kReady) return std::unexpected(refill);
   }
-  call.reply.error(fault);
-  return std::nullopt;
+}
+
+// A node has to lease more first: tried again when that has come, where it is on its way.
+Next wait_for_segment(Call& call) {
+  const CommandContext& context = call.client.context();
+  return context.leases() ? Next::kRetry : error(call, context.why_not_leasing());
+}
+
+// `count` numbers of the dispenser that the second word names.
+Drawn draw_named(Call& call, uint64_t count) {
+  Cell* cell = call.client.look_up(call.words[1]);
+  if (cell == nullptr) {
+    call.reply.error(kNotFound);
+    return {};
+  }
+  if (!call.client.registry().issuing()) {
+    call.reply.error(call.client.context().why_not_issuing());
+    return {};
+  }
+  const auto ordinal = draw(call.client.registry(), *cell, count);
+  if (ordinal) [[likely]]
+    return {cell, *ordinal};
+  if (ordinal.error().supply == Registry::Supply::kComing) return {.next = wait_for_segment(call)};
+  call.reply.error(ordinal.error().supply == Registry::Supply::kExhausted
+                       ? std::string(kExhausted)
+                       : fmt::format("ERR only {0} consecutive numbers are left of this node's "
+                                     "segment, and auto_disk allows no more waste: ask for {0} or "
+                                     "fewer",
+                                     ordinal.error().left));
+  return {};
 }
 
 }  // namespace
 
 Next get(Call& call) {
-  const auto drawn = draw_named(call, 1);
-  if (!drawn) return Next::kContinue;
-  Cell& cell = *drawn->cell;
-  call.reply.bulk_number(number_of(call, cell, drawn->ordinal), cell.length);
-  hold_until_durable(call, cell, drawn->ordinal);
+  const Drawn drawn = draw_named(call, 1);
+  if (drawn.cell == nullptr) return drawn.next;
+  Cell& cell = *drawn.cell;
+  call.reply.bulk_number(number_of(call, cell, drawn.ordinal), cell.length);
+  hold_until_durable(call, cell, drawn.ordinal);
   return Next::kContinue;
 }
 
 Next incr(Call& call) {
-  const auto drawn = draw_named(call, 1);
-  if (!drawn) return Next::kContinue;
-  call.reply.integer(static_cast<int64_t>(number_of(call, *drawn->cell, drawn->ordinal)));
-  hold_until_durable(call, *drawn->cell, drawn->ordinal);
+  const Drawn drawn = draw_named(call, 1);
+  if (drawn.cell == nullptr) return drawn.next;
+  call.reply.integer(static_cast<int64_t>(number_of(call, *drawn.cell, drawn.ordinal)));
+  hold_until_durable(call, *drawn.cell, drawn.ordinal);
   return Next::kContinue;
 }
 
@@ -76,23 +105,32 @@ Next incrby(Call& call) {
   if (named != nullptr && named->kind == Kind::kRandom)
     return error(call,
                  "ERR INCRBY does not apply to type 1: its numbers are random, not consecutive");
-  const auto drawn = draw_named(call, static_cast<uint64_t>(*count));
-  if (!drawn) return Next::kContinue;
-  const uint64_t last = drawn->ordinal + static_cast<uint64_t>(*count) - 1;
-  call.reply.integer(static_cast<int64_t>(drawn->cell->number(last)));
-  hold_until_durable(call, *drawn->cell, last);
+  const Drawn drawn = draw_named(call, static_cast<uint64_t>(*count));
+  if (drawn.cell == nullptr) return drawn.next;
+  const uint64_t last = drawn.ordinal + static_cast<uint64_t>(*count) - 1;
+  call.reply.integer(static_cast<int64_t>(drawn.cell->number(last)));
+  hold_until_durable(call, *drawn.cell, last);
   return Next::kContinue;
 }
 
 // Null for a name that is no dispenser or has no number left, as Redis does for a key without a
 // string.
 Next mget(Call& call) {
-  if (!call.client.registry().issuing()) return error(call, kIoErrorReply);
+  Registry& registry = call.client.registry();
+  if (!registry.issuing()) return error(call, call.client.context().why_not_issuing());
   const auto names = call.words.subspan(1);
+  // Nothing is drawn while any of them has to be leased first.
+  for (const std::string_view name : names) {
+    Cell* cell = call.client.view().find(name);
+    if (cell != nullptr && !cell->has_some() &&
+        registry.refill(*cell, 1).supply == Registry::Supply::kComing)
+      return wait_for_segment(call);
+  }
   call.reply.array(names.size());
   for (const std::string_view name : names) {
     Cell* cell = call.client.look_up(name);
-    const auto ordinal = cell == nullptr ? std::nullopt : cell->draw(1);
+    const auto ordinal =
+        cell == nullptr ? std::unexpected(Registry::Refill{}) : draw(registry, *cell, 1);
     if (!ordinal) {
       call.reply.null();
       continue;

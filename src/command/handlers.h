@@ -140,6 +140,7 @@ Next debug(Call& call);
 
 // server_commands.cc, info_command.cc
 Next bgsave(Call& call);
+Next cluster_disabled(Call& call);
 Next info(Call& call);
 Next lastsave(Call& call);
 Next lolwut(Call& call);

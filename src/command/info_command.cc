@@ -100,8 +100,30 @@ std::string cpu_section(const CommandContext&) {
                      usage.ru_stime.tv_usec, usage.ru_utime.tv_sec, usage.ru_utime.tv_usec);
 }
 
-std::string cluster_section(const CommandContext&) {
-  return "cluster_enabled:0\r\n";
+// 0 also in a cluster: clients would take it for one of Redis's.
+std::string cluster_section(const CommandContext& context) {
+  std::string text = "cluster_enabled:0\r\n";
+  if (context.cluster == nullptr) return text;
+  const ClusterStatus status = context.cluster->status();
+  const Registry::Outlook outlook = context.registry.outlook();
+  text += fmt::format(
+      "node_id:{}\r\nnode_epoch:{}\r\netcd_cluster_id:{:016x}\r\netcd_state:{}\r\n"
+      "etcd_silent_for_s:{}\r\netcd_requests:{}\r\netcd_failures:{}\r\n"
+      "etcd_last_failure:{}\r\nsegments_leased:{}\r\nordinals_leased:{}\r\n"
+      "ordinals_dropped:{}\r\nordinals_lost:{}\r\nlease_conflicts:{}\r\nleased_dispensers:{}\r\n"
+      "leased_ordinals_left:{}\r\nfirst_to_run_out:{}\r\nleases_last_s:{}\r\n",
+      status.node_id, status.epoch, status.cluster_id, status.state, status.away_s,
+      status.etcd_requests, status.etcd_failures, printable(status.last_failure),
+      status.segments_leased, status.ordinals_leased, status.ordinals_dropped, status.ordinals_lost,
+      status.conflicts, outlook.dispensers, outlook.ordinals, outlook.first,
+      outlook.first.empty() ? "" : std::to_string(outlook.lasts_ns / 1'000'000'000));
+  for (size_t at = 0; at < status.followed.size(); ++at) {
+    const uint64_t most_ms = ClusterStatus::kFollowMs[at];
+    text += fmt::format("definitions_followed_within_{}:{}\r\n",
+                        most_ms == UINT64_MAX ? "longer" : fmt::format("{}ms", most_ms),
+                        status.followed[at]);
+  }
+  return text;
 }
 
 std::string keyspace_section(const CommandContext& context) {
@@ -159,21 +181,39 @@ bool is_section_name(std::string_view name) {
 namespace handlers {
 namespace {
 
+// What a node of a cluster has leased of it, as numbers.
+std::string lease_lines(const Registry::Info& info) {
+  if (!Registry::is_leased(info.definition, info.strategy)) return "segment:not needed\r\n";
+  const auto number = [&](uint64_t ordinal) {
+    return info.definition.starting + ordinal * info.definition.step;
+  };
+  const std::string segment =
+      info.lease.end == info.segment_begin
+          ? "none"
+          : fmt::format("{}-{}", number(info.segment_begin), number(info.lease.end - 1));
+  return fmt::format("segment:{}\r\nsegment_left:{}\r\nlease_age_s:{}\r\n", segment, info.left(),
+                     info.lease_age_ns / 1'000'000'000);
+}
+
 Next info_of_dispenser(Call& call) {
   const std::string_view name = call.words[1];
   const auto found = call.client.registry().info(name);
   if (!found) return error(call, "ERR dispenser not found");
   const Definition& definition = found->definition;
   const uint64_t current = definition.starting + found->next * definition.step;
-  const double rate = found->next == 0 ? 0.0
-                                       : 100.0 * static_cast<double>(found->wasted) /
-                                             static_cast<double>(found->next);
+  const uint64_t passed = found->passed();
+  const double rate =
+      passed == 0 ? 0.0 : 100.0 * static_cast<double>(found->wasted) / static_cast<double>(passed);
+  const bool clustered = call.client.context().cluster != nullptr;
+  const std::string_view order = definition.kind == Kind::kRandom ? "none"
+                                 : clustered                      ? "per node"
+                                                                  : "strict";
   call.reply.verbatim(fmt::format(
       "name:{}\r\ntype:{}\r\nlength:{}\r\nstarting:{}\r\nstep:{}\r\ncurrent:{}\r\nauto_disk:{}\r\n"
-      "generated:{}\r\nwasted:{}\r\nwaste_rate:{:.2f}%\r\n",
+      "generated:{}\r\nwasted:{}\r\nwaste_rate:{:.2f}%\r\norder:{}\r\n{}",
       name, static_cast<int>(definition.kind), definition.length, definition.starting,
-      definition.step, current, strategy_of(found->strategy).name, found->next - found->wasted,
-      found->wasted, rate));
+      definition.step, current, strategy_of(found->strategy).name, found->generated(),
+      found->wasted, rate, order, clustered ? lease_lines(*found) : ""));
   return Next::kContinue;
 }
 

@@ -12,7 +12,7 @@ namespace {
 constexpr std::string_view kRedacted = "(redacted)";
 // Settings of Redis, or of the file only, that CONFIG SET refuses: what was meant for them is a
 // secret still.
-constexpr std::string_view kSecretElsewhere[] = {"masterauth", "masteruser",
+constexpr std::string_view kSecretElsewhere[] = {"cluster-password", "masterauth", "masteruser",
                                                  "tls-client-key-file-pass", "tls-key-file-pass"};
 
 bool is_secret(std::string_view name) {

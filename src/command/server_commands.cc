@@ -27,6 +27,11 @@ Next bgsave(Call& call) {
   return Next::kContinue;
 }
 
+// Also in a cluster of ours, of which clients need not know.
+Next cluster_disabled(Call& call) {
+  return error(call, "ERR This instance has cluster support disabled");
+}
+
 Next lastsave(Call& call) {
   call.reply.integer(call.client.registry().last_flush_unix_s());
   return Next::kContinue;

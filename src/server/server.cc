@@ -22,9 +22,6 @@ namespace {
 constexpr uint64_t kNsPerMs = 1'000'000;
 constexpr uint64_t kTickNs = 1000 * kNsPerMs;
 constexpr uint64_t kDrainTickNs = 20 * kNsPerMs;
-constexpr uint64_t kDrainNs = 5000 * kNsPerMs;  // for clients that are slow to take their replies
-constexpr uint64_t kAbortNs = 2000 * kNsPerMs;
-constexpr uint64_t kTellNs = 250 * kNsPerMs;
 constexpr uint64_t kSpareFiles = 64;  // descriptors that are not clients
 
 // Every connection is a descriptor: take what the system allows. Returns how many clients fit.
@@ -96,6 +93,7 @@ Result<std::unique_ptr<Server>> Server::create(const Config& config,
                            std::function([&] { return server->make_rings(config.threads); }),
                            std::function([&] { return server->open_storage(config); }),
                            std::function([&] { return server->listen(config); }),
+                           std::function([&] { return server->join_cluster(config); }),
                            std::function([&] { return server->open_state(config); })})
     if (auto done = step(); !done) return std::unexpected(done.error());
   server->make_loops();
@@ -163,12 +161,26 @@ Result<void> Server::open_storage(const Config& config) {
   return {};
 }
 
+Result<void> Server::join_cluster(const Config& config) {
+  if (!config.cluster.enabled) return {};
+  auto node = Node::create(config.cluster);
+  if (!node) return std::unexpected(node.error());
+  node_ = std::move(*node);
+  return {};
+}
+
 Result<void> Server::open_state(const Config& config) {
   KernelRandom random;
   auto state = StateFile::open(*storage_, live_, clock_, storage_->path());
   if (!state) return std::unexpected(state.error());
   state_ = std::move(*state);
-  registry_ = std::make_unique<Registry>(*state_, clock_);
+  if (!node_ && state_->stamp().mark != 0)
+    return fail(ExitStatus::kConfiguration,
+                fmt::format("{} belongs to a node of a cluster: start it with "
+                            "--cluster-endpoints, or with an empty data directory",
+                            storage_->path()));
+  registry_ = std::make_unique<Registry>(
+      *state_, clock_, node_ ? Registry::Mode::kClustered : Registry::Mode::kAlone);
   keeper_ = std::make_unique<Keeper>(*registry_, *state_, *storage_, clock_);
   log_info("{}: {} dispensers, epoch {}", storage_->path(), registry_->size(), state_->epoch());
 
@@ -216,6 +228,9 @@ void Server::make_loops() {
     loops_.push_back(parts->loop.get());
   }
   for (Loop* loop : loops_) loop->join(loops_, context_->limits);
+  if (node_)
+    node_->join(*registry_, *parts_.front()->view, *state_, *storage_, clock_, *context_,
+                *parts_.front()->ring);
   for (ListenSocket& socket : sockets_)
     listeners_.push_back(
         std::make_unique<Listener>(std::move(socket), loops_, tls_ ? &*tls_ : nullptr));
@@ -237,6 +252,7 @@ Result<void> Server::run() {
                                                   storage_->path(), keeper_->failure()));
   registry_->close();
   if (auto closed = state_->close(); !closed) return closed;
+  if (node_ && node_->failure()) return std::unexpected(*node_->failure());
   log_info("stopped");
   return {};
 }
@@ -258,9 +274,10 @@ void Server::run_first_loop() {
     const uint64_t now_ns = parts.loop->now_ns();
     for (const auto& listener : listeners_)
       wait_ns = std::min(wait_ns, std::max(listener->deadline_ns(), now_ns) - now_ns);
-    parts.loop->run_tick(wait_ns);
+    tick_first(wait_ns);
     for (const auto& listener : listeners_) listener->tick();
     if (keeper_->failed()) change_phase(Phase::kFail);
+    if (node_ && node_->failure() && phase_.load() == Phase::kServe) change_phase(Phase::kDrain);
     if (parts.loop->now_ns() >= sample_ns) {
       sample_ns = parts.loop->now_ns() + kTickNs;
       context_->traffic.sample(parts.loop->now_ns(), context_->loop_totals());
@@ -273,11 +290,22 @@ void Server::run_first_loop() {
   for (const auto& listener : listeners_) listener->stop();
   finish(parts);
   // Other loops' last replies wait for flushes, which are made here.
-  while (others_running_.load() > 0) parts.loop->run_tick(kDrainTickNs);
+  while (others_running_.load() > 0) tick_first(kDrainTickNs);
   const auto listening = [](const auto& listener) { return !listener->stopped(); };
-  while (std::ranges::any_of(listeners_, listening)) parts.loop->run_tick(kDrainTickNs);
-  while (!keeper_->failed() && !keeper_->idle()) parts.loop->run_tick(kDrainTickNs);
+  while (std::ranges::any_of(listeners_, listening)) tick_first(kDrainTickNs);
+  while (!keeper_->failed() && !keeper_->idle()) tick_first(kDrainTickNs);
+  if (node_) leave_cluster();
   over_.store(true);
+}
+
+// A tick of the first loop, and what is done behind it.
+void Server::tick_first(uint64_t longest_wait_ns) {
+  Loop& loop = *parts_.front()->loop;
+  uint64_t wait_ns = longest_wait_ns;
+  if (node_)
+    wait_ns = std::min(wait_ns, std::max(node_->deadline_ns(), loop.now_ns()) - loop.now_ns());
+  loop.run_tick(wait_ns);
+  if (node_) node_->tick();
 }
 
 void Server::run_other_loop(LoopParts& parts, std::latch& all_enabled) {
@@ -293,31 +321,6 @@ void Server::run_other_loop(LoopParts& parts, std::latch& all_enabled) {
   others_running_.fetch_sub(1);
   // What other loops still define settles only when this one has adopted it.
   while (enabled && !over_.load()) parts.loop->run_tick(kDrainTickNs);
-}
-
-// Answers what was read, then closes; clients that do not take their replies are cut off.
-void Server::finish(LoopParts& parts) {
-  Loop& loop = *parts.loop;
-  if (phase_.load() == Phase::kFail) tell_of_failure(loop);
-  loop.drain();
-  const uint64_t abort_ns = clock_.monotonic_ns() + kDrainNs;
-  while (!loop.drained() && clock_.monotonic_ns() < abort_ns) {
-    loop.run_tick(kDrainTickNs);
-    // A flush that fails only now: what is still held can never leave.
-    if (keeper_->failed()) loop.fail_held(kIoErrorReply);
-  }
-  loop.abort_all();
-  while (!loop.drained() && clock_.monotonic_ns() < abort_ns + kAbortNs)
-    loop.run_tick(kDrainTickNs);
-}
-
-// For a moment every request for a number or a definition is answered with the error: those on
-// their way are, and whoever sends the next one learns why before the connection closes.
-void Server::tell_of_failure(Loop& loop) {
-  loop.fail_held(kIoErrorReply);
-  const uint64_t end_ns = clock_.monotonic_ns() + kTellNs;
-  while (loop.stats().connections.read() > 0 && clock_.monotonic_ns() < end_ns)
-    loop.run_tick(kDrainTickNs);
 }
 
 void Server::change_phase(Phase phase) {

@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "node.h"
 #include "number_dispenser/command/client_session.h"
 #include "number_dispenser/config/config.h"
 #include "number_dispenser/net/keeper.h"
@@ -56,6 +57,7 @@ class Server {
   Result<void> make_rings(unsigned count);
   Result<void> open_storage(const Config& config);
   Result<void> open_state(const Config& config);
+  Result<void> join_cluster(const Config& config);
   Result<void> listen(const Config& config);
   Result<void> watch_signals();
   void watch(const Config& config);
@@ -64,6 +66,9 @@ class Server {
   void limit_clients(const ClientConfig& config);
 
   void run_first_loop();
+  void tick_first(uint64_t longest_wait_ns);
+  void leave_cluster();
+  void tick(Loop& loop);
   void run_other_loop(LoopParts& parts, std::latch& all_enabled);
   void finish(LoopParts& parts);
   void tell_of_failure(Loop& loop);
@@ -80,6 +85,7 @@ class Server {
   std::unique_ptr<StateFile> state_;
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<Keeper> keeper_;
+  std::unique_ptr<Node> node_;  // null: serves alone
   std::unique_ptr<CommandContext> context_;
   std::unique_ptr<ClientSessions> sessions_;
   std::optional<Config> applied_;

@@ -75,6 +75,8 @@ def test_rows_are_those_of_redis(rows):
 def test_subcommands_are_those_of_redis(rows):
     theirs, ours = rows
     missing = {name for name in theirs.keys() - ours.keys() if "|" in name and name.split("|")[0] in ours}
+    # Of Redis's cluster only what clients ask to find out that this is none.
+    missing = {name for name in missing if not name.startswith("cluster|")}
     assert not missing
 
 

@@ -7,7 +7,7 @@ import pytest
 from served import REPOSITORY
 
 DOCUMENTS = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "bench/README.md", "tests/sim/README.md",
-             "tests/model/README.md", "tests/powercut/README.md"]
+             "tests/jepsen/README.md", "tests/model/README.md", "tests/powercut/README.md"]
 FOLDERS = r"(?:src|include|tests|contrib|bench|man)"
 
 

@@ -18,11 +18,13 @@ BELOW = {
     "tls": ["base", "resp"],
     "uring": ["base"],
     "dispenser": ["base"],
+    "etcd": ["base"],
     "state": ["base", "uring", "dispenser"],
+    "cluster": ["base", "dispenser", "etcd", "state"],
     "net": ["base", "resp", "tls", "uring", "dispenser", "state"],
-    "command": ["base", "resp", "uring", "dispenser", "state", "net"],
+    "command": ["base", "resp", "uring", "dispenser", "state", "cluster", "net"],
     "config": ["base"],
-    "server": ["base", "resp", "tls", "uring", "dispenser", "state", "net", "command", "config"],
+    "server": ["base", "resp", "tls", "uring", "dispenser", "etcd", "state", "cluster", "net", "command", "config"],
 }
 # Libraries that one layer keeps to itself.
 OWNERS = {
@@ -31,6 +33,7 @@ OWNERS = {
     r"CLI/": "config",
     r"yaml-cpp/": "config",
     r"systemd/": "server",
+    r"curl/": "etcd",
     r"openssl/(ssl|bio)\.h": "tls",
 }
 MAX_LINES = 400

@@ -137,7 +137,7 @@ TEST_F(DrawTest, InfoShowsTheFiguresInOrder) {
   const std::string text =
       "name:a\r\ntype:2\r\nlength:5\r\nstarting:10\r\nstep:3\r\ncurrent:16\r\nauto_disk:pre-"
       "base\r\n"
-      "generated:2\r\nwasted:0\r\nwaste_rate:0.00%\r\n";
+      "generated:2\r\nwasted:0\r\nwaste_rate:0.00%\r\norder:strict\r\n";
   EXPECT_EQ(client.ask("INFO a"), "$" + std::to_string(text.size()) + "\r\n" + text + "\r\n");
   client.ask("HELLO 3");
   EXPECT_EQ(client.ask("INFO a"),

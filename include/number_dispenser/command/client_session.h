@@ -42,6 +42,10 @@ class ClientSession final : public Session {
   Registry::View& view() { return *loop_.view; }
   RandomSource& random() { return *loop_.random; }
 
+  // In a cluster: proposes a change of definitions, or looks at the one proposed when this request
+  // was last tried. Null while it is not decided; then handlers return kRetry.
+  std::shared_ptr<const Proposal> decide(Proposal wanted);
+
   // Null where there is no such dispenser. Counted, for INFO's keyspace_hits and misses.
   Cell* look_up(std::string_view dispenser) {
     Cell* const cell = loop_.view->find(dispenser);
@@ -118,6 +122,7 @@ class ClientSession final : public Session {
   Monitors::Mailbox mailbox_;
   Protocol protocol_ = Protocol::kResp2;
   Replies replies_ = Replies::kOn;
+  std::shared_ptr<const Proposal> proposal_;  // not decided, when last seen
   uint64_t login_ns_ = 0;  // when the attempt under way may be looked at; 0: there is none
   uint64_t acl_generation_;
   Acl::User user_;  // never null

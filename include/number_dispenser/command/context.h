@@ -19,6 +19,7 @@
 #include "number_dispenser/base/debug_command.h"
 #include "number_dispenser/base/random.h"
 #include "number_dispenser/base/tls_settings.h"
+#include "number_dispenser/cluster/cluster.h"
 #include "number_dispenser/command/acl.h"
 #include "number_dispenser/command/clients.h"
 #include "number_dispenser/command/command.h"
@@ -120,6 +121,14 @@ struct CommandContext {
   Pause pause{};
   Monitors monitors{};
   LoginGuard login_guard{};
+  // Null where the server serves alone.
+  Cluster* cluster = nullptr;
+  // A segment that is missing is on its way; else what to say.
+  bool leases() const { return cluster != nullptr && cluster->leases() && !stopping.load(); }
+  std::string_view why_not_leasing() const;
+  // What is said when nothing is issued any more.
+  std::string_view why_not_issuing() const;
+
   // See SessionFactory::news(): a pause ended, a client was killed, a monitor has lines.
   std::atomic<uint64_t> news{0};
   std::atomic<bool> stopping{false};

@@ -1,0 +1,24 @@
+// How the cluster asks etcd for one thing after the other: a step's request, whose failure is tried
+// again later.
+#pragma once
+
+#include <utility>
+
+#include "number_dispenser/base/log.h"
+#include "number_dispenser/cluster/cluster.h"
+
+namespace number_dispenser {
+
+template <class Then>
+void Cluster::ask(etcd::Txn txn, Then then) {
+  asking_ = true;
+  client_.transact(std::move(txn), [this, then](const etcd::Answer<etcd::TxnResult>& answer) {
+    asking_ = false;
+    note_answer(answer ? nullptr : &answer.error());
+    if (answer) return (this->*then)(*answer);
+    if (answer.error().kind == etcd::Failure::Kind::kCompacted) list_anew();
+    try_again(answer.error());
+  });
+}
+
+}  // namespace number_dispenser

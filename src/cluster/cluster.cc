@@ -1,0 +1,163 @@
+#include "number_dispenser/cluster/cluster.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "asking.h"
+#include "number_dispenser/base/log.h"
+
+namespace number_dispenser {
+namespace {
+
+constexpr uint64_t kNsPerMs = 1'000'000;
+constexpr uint64_t kAwayNs = 3000 * kNsPerMs;  // without an answer: etcd is away
+constexpr uint64_t kSayNs = 30'000 * kNsPerMs;
+
+}  // namespace
+
+Cluster::Cluster(const ClusterSettings& settings, etcd::Client& client, Registry& registry,
+                 Registry::View& view, StateFile& state, uint64_t place, std::string host,
+                 const Clock& clock, RandomSource& random)
+    : settings_(settings),
+      client_(client),
+      registry_(registry),
+      view_(view),
+      state_(state),
+      place_(place),
+      host_(std::move(host)),
+      clock_(clock),
+      random_(random),
+      now_ns_(clock.monotonic_ns()),
+      answered_ns_(now_ns_) {
+  status_.node_id = settings.node_id;
+  status_.state = "joining";
+}
+
+bool Cluster::tick() {
+  now_ns_ = clock_.monotonic_ns();
+  wake_ns_ = now_ns_ + 1000 * kNsPerMs;
+  client_.poll();
+  if (step_ != Step::kFailed && step_ != Step::kServe) join();
+  if (step_ == Step::kServe) {
+    heartbeat();
+    watch();
+    place_waiting();
+    send_grants();
+  }
+  if (connected_.load() && now_ns_ - answered_ns_ >= kAwayNs) {
+    connected_.store(false);
+    news_ = true;  // whoever waits for a segment is told
+    change_status(joined_.load() ? "away" : "joining");
+    log_away();
+  }
+  take_proposals();
+  return std::exchange(news_, false);
+}
+
+void Cluster::log_away() const {
+  if (!joined_.load())
+    return log_warn("etcd cannot be reached ({}): this node has not joined yet",
+                    status().last_failure);
+  const Registry::Outlook outlook = registry_.outlook();
+  std::string lasts = "no dispenser is in use";
+  if (!outlook.first.empty())
+    lasts = fmt::format("at the present rate the first to run out is {}, in {} s", outlook.first,
+                        outlook.lasts_ns / 1'000'000'000);
+  log_warn("etcd cannot be reached ({}): this node goes on with what it has leased; {}",
+           status().last_failure, lasts);
+}
+
+void Cluster::note_answer(const etcd::Failure* failure) {
+  const bool is_answer = failure == nullptr || failure->kind != etcd::Failure::Kind::kUnreachable;
+  {
+    const std::lock_guard lock(status_mutex_);
+    ++status_.etcd_requests;
+    if (failure != nullptr) {
+      ++status_.etcd_failures;
+      status_.last_failure = failure->text;
+    }
+  }
+  if (failure != nullptr) {
+    ++failures_;
+    // Refused: etcd is there, but does not work for us.
+    if (!is_answer || step_ == Step::kServe) return;
+  } else {
+    failures_ = 0;
+  }
+  answered_ns_ = now_ns_;
+  if (connected_.exchange(true)) return;
+  news_ = true;
+  log_info("etcd answers");
+  if (joined_.load()) change_status("connected");
+}
+
+// Soon at first, never later than a second, and not all nodes at once.
+uint64_t Cluster::backoff_ns() {
+  const uint64_t most_ms = std::min<uint64_t>(100ULL << std::min(failures_, 3U), 800);
+  return jitter_ns(most_ms * kNsPerMs);
+}
+
+// A step of the join has failed. It is said at once, and then now and again.
+void Cluster::try_again(const etcd::Failure& failure) {
+  if (now_ns_ >= say_ns_) {
+    say_ns_ = now_ns_ + kSayNs;
+    log_warn("joining the cluster: {}", failure.text);
+  }
+  // Clients need not wait for what somebody has to put right.
+  if (failure.kind == etcd::Failure::Kind::kRefused && !refused_.exchange(true)) news_ = true;
+  retry_later();
+}
+
+void Cluster::retry_later() {
+  retry_ns_ = now_ns_ + backoff_ns();
+}
+
+void Cluster::wake_at(uint64_t time_ns) {
+  wake_ns_ = std::min(wake_ns_, time_ns);
+}
+
+// For good: this process issues nothing any more, and ends.
+void Cluster::fail_for_good(ExitStatus status, std::string message) {
+  step_ = Step::kFailed;
+  connected_.store(false);
+  failed_.store(true);
+  registry_.stop_issuing();
+  failure_ = Error{status, std::move(message)};
+  change_status("failed");
+  news_ = true;
+}
+
+void Cluster::leave() {
+  if (step_ != Step::kServe || alive_lease_ == 0) {
+    left_ = true;
+    return;
+  }
+  client_.end_watch();
+  client_.revoke(alive_lease_, [this](const etcd::Answer<bool>&) { left_ = true; });
+}
+
+void Cluster::change_status(std::string_view state) {
+  const std::lock_guard lock(status_mutex_);
+  status_.state = state;
+  status_.epoch = epoch_;
+  status_.cluster_id = client_.cluster_id();
+}
+
+ClusterStatus Cluster::status() const {
+  const std::lock_guard lock(status_mutex_);
+  ClusterStatus copy = status_;
+  copy.away_s =
+      (std::max(clock_.monotonic_ns(), answered_ns_.load()) - answered_ns_.load()) / 1'000'000'000;
+  return copy;
+}
+
+uint64_t Cluster::random_mark() {
+  return random_.below(UINT64_MAX - 1) + 1;
+}
+
+std::string Cluster::key(std::string_view kind, std::string_view name) const {
+  return fmt::format("{}/{}/{}", settings_.prefix, kind, name);
+}
+
+}  // namespace number_dispenser

@@ -1,0 +1,361 @@
+// How a node joins: it finds out whether the leases in its file are its own still, takes its node
+// id over, and learns what there is. In this order, so that nothing is ever issued twice:
+//
+//   contact   is the file's mark the one that etcd has, and has the run that wrote the file ended?
+//   drop      if not, what its leases had left is wasted, durably;
+//   mark      a new mark, durable in the file;
+//   claim     the same mark into etcd, by comparing with what was read first;
+//   list      all definitions and counters, at one revision;
+//   import    what this server had defined before it was a node.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "asking.h"
+#include "number_dispenser/base/log.h"
+#include "records.h"
+#include "segment_size.h"
+
+namespace number_dispenser {
+namespace {
+
+constexpr uint64_t kNsPerS = 1'000'000'000;
+// For another process to vanish, one a second: looks, since time also passes while this process
+// stands still.
+constexpr unsigned kMostLooks = 30;
+constexpr uint64_t kPlacingNs = 10 * kNsPerS;  // for the state file to grow
+constexpr uint64_t kSettleNs = 2'000'000;      // how often to look whether a change has settled
+constexpr int64_t kAliveS = 10;
+constexpr int64_t kPage = 500;
+constexpr size_t kImportsAtOnce = 40;  // three operations each
+
+}  // namespace
+
+void Cluster::join() {
+  if (asking_) return;
+  if (change_ != 0) {
+    if (registry_.settled().load() <= change_) return wake_at(now_ns_ + kSettleNs);
+    change_ = 0;
+  }
+  if (now_ns_ < retry_ns_) return wake_at(retry_ns_);
+  switch (step_) {
+    case Step::kContact:
+      return ask({.then = {etcd::get(key("node", settings_.node_id)),
+                           etcd::get(key("alive", settings_.node_id))}},
+                 &Cluster::contact);
+    case Step::kDrop:
+      return drop();
+    case Step::kMark:
+      return mark();
+    case Step::kClaim:
+      return claim();
+    case Step::kList:
+      return list_page();
+    case Step::kImport:
+      return import_some();
+    case Step::kServe:
+    case Step::kFailed:
+      return;
+  }
+}
+
+void Cluster::contact(const etcd::TxnResult& answer) {
+  const ClusterStamp& stamp = state_.stamp();
+  const bool was_node = stamp.mark != 0;
+  if (was_node && stamp.cluster_id != client_.cluster_id())
+    return fail_for_good(
+        ExitStatus::kConfiguration,
+        fmt::format("this data directory belongs to the etcd cluster {:016x}, but {:016x} answers: "
+                    "correct --cluster-endpoints, or start with an empty directory",
+                    stamp.cluster_id, client_.cluster_id()));
+  const auto& node = answer.results[0].found;
+  const auto& alive = answer.results[1].found;
+  NodeRecord record;
+  if (!node.empty()) record = NodeRecord::read(node[0].value).value_or(NodeRecord{});
+  if (node.empty() && was_node && stamp.previous_mark != 0)
+    return fail_for_good(
+        ExitStatus::kConfiguration,
+        fmt::format("etcd does not know node {}, which this data directory belongs to: etcd was "
+                    "emptied or restored, so it may lease again what was issued. See "
+                    "number-dispenser-cluster(7), \"Backup\".",
+                    settings_.node_id));
+  old_mark_ = record.mark;
+  node_revision_ = node.empty() ? 0 : node[0].modified;
+  const bool is_fresh = was_node && (old_mark_ == stamp.mark || old_mark_ == stamp.previous_mark);
+  const bool in_place = stamp.place == place_;
+  const bool has_ended = state_.last_end() == LastEnd::kClean || in_place;
+  // Live counters are of the last run on this machine, and nobody elsewhere takes over the leases
+  // of a run that was killed: no mark is needed.
+  const bool is_counted = was_node && in_place && state_.last_end() == LastEnd::kCounted;
+  keep_ = is_counted || (is_fresh && has_ended);
+  // Live counters prove that it is our own last process; else it may be another one.
+  if (!is_counted && !alive.empty()) return wait_for_other(record.host);
+  old_run_ = was_node ? stamp.run : 0;
+  epoch_ = record.epoch + 1;
+  step_ = keep_ || !was_node ? Step::kMark : Step::kDrop;
+  if (step_ == Step::kDrop)
+    log_warn("{}, so what this node had leased is not issued any more",
+             is_fresh ? "the data directory is not where its last run left it, and that may still "
+                        "be running"
+                      : "the data directory is older than the last run of this node");
+}
+
+void Cluster::wait_for_other(std::string_view who) {
+  if (looks_ == 0)
+    log_warn("node id {} is in use, on {}: waiting for it to be given up", settings_.node_id, who);
+  if (++looks_ > kMostLooks)
+    return fail_for_good(
+        ExitStatus::kTemporary,
+        fmt::format("node id {} is in use by another process, on {}: every node needs an id and a "
+                    "data directory of its own",
+                    settings_.node_id, who));
+  refused_.store(true);  // clients need not wait so long
+  news_ = true;
+  retry_ns_ = now_ns_ + kNsPerS;
+}
+
+void Cluster::drop() {
+  const Registry::Outlook outlook = registry_.outlook();
+  {
+    const std::lock_guard lock(status_mutex_);
+    status_.ordinals_dropped += outlook.ordinals;
+  }
+  change_ = registry_.drop_leases();
+  step_ = Step::kMark;
+}
+
+// Behind drop(), and in another flush: with the new mark old leases would be good.
+void Cluster::mark() {
+  run_ = static_cast<uint32_t>(random_.below(UINT32_MAX) + 1);
+  state_.set_stamp({client_.cluster_id(), random_mark(), old_mark_, place_, run_});
+  change_ = registry_.request_flush();
+  step_ = Step::kClaim;
+}
+
+void Cluster::claim() {
+  asking_ = true;
+  client_.grant_lease(kAliveS, [this](const etcd::Answer<int64_t>& lease) {
+    asking_ = false;
+    note_answer(lease ? nullptr : &lease.error());
+    if (!lease) return try_again(lease.error());
+    alive_lease_ = *lease;
+    const NodeRecord record{state_.stamp().mark, epoch_, host_};
+    ask({.compares = {{key("node", settings_.node_id), etcd::Compare::What::kModified,
+                       node_revision_}},
+         .then = {etcd::put(key("node", settings_.node_id), record.text()),
+                  etcd::put(key("alive", settings_.node_id), host_, alive_lease_)},
+         .otherwise = {etcd::get(key("node", settings_.node_id))}},
+        &Cluster::claimed);
+  });
+}
+
+void Cluster::claimed(const etcd::TxnResult& answer) {
+  step_ = Step::kList;
+  node_revision_ = answer.revision;
+  if (answer.held) return;
+  const auto& node = answer.results[0].found;
+  const auto record = node.empty() ? std::nullopt : NodeRecord::read(node[0].value);
+  if (record && record->mark == state_.stamp().mark) {
+    // An earlier try was made though it was not answered: once more, with this try's lease.
+    node_revision_ = node[0].modified;
+    step_ = Step::kClaim;
+    return;
+  }
+  log_warn("another process has taken node id {} just now", settings_.node_id);
+  step_ = Step::kContact;
+  retry_later();
+}
+
+void Cluster::list_page() {
+  const std::string_view kind = listing_alloc_ ? "alloc" : "def";
+  const std::string all = key(kind, "");
+  etcd::Op page{.kind = etcd::Op::Kind::kList,
+                .key = list_from_.empty() ? all : list_from_,
+                .end = etcd::after_prefix(all),
+                .limit = kPage,
+                .revision = listed_};
+  ask({.then = {std::move(page)}}, &Cluster::take_page);
+}
+
+// The revision that was being listed is no longer kept: another.
+void Cluster::list_anew() {
+  listing_.clear();
+  list_from_.clear();
+  listed_ = 0;
+  listing_alloc_ = false;
+}
+
+void Cluster::take_page(const etcd::TxnResult& answer) {
+  if (listed_ == 0) listed_ = answer.revision;
+  const size_t skipped = key(listing_alloc_ ? "alloc" : "def", "").size();
+  for (const etcd::KeyValue& kv : answer.results[0].found) {
+    Listed& listed = listing_[kv.key.substr(skipped)];
+    (listing_alloc_ ? listed.alloc : listed.definition) = kv;
+    list_from_ = kv.key + '\0';
+  }
+  if (answer.results[0].more) return;
+  list_from_.clear();
+  if (!std::exchange(listing_alloc_, true)) return;
+  listing_alloc_ = false;
+  reconcile();
+}
+
+// Makes the registry what etcd had at the revision `listed_`.
+void Cluster::reconcile() {
+  imports_.clear();
+  std::vector<std::string> names;
+  registry_.list(0, UINT64_MAX, [&](std::string_view name) { names.emplace_back(name); });
+  // What this node has changed since that revision stays: the watch tells of it yet.
+  absl::erase_if(known_, [&](const auto& known) { return known.second.modified <= listed_; });
+  absl::erase_if(gone_, [&](const auto& gone) { return gone.second <= listed_; });
+  waiting_.clear();
+  for (const std::string& name : names) compare_local(name);
+  if (step_ == Step::kFailed) return;
+  for (auto& [name, listed] : listing_) {
+    // A counter alone is what a node that was cut off may have left; it says nothing.
+    if (listed.definition.created == 0 || is_old(name, listed_ + 1)) continue;
+    Known& known = known_[name];
+    known = {listed.definition.created, listed.definition.modified, 0, 0};
+    if (const auto counter = CounterRecord::read(listed.alloc.value)) {
+      known.alloc_modified = listed.alloc.modified;
+      known.alloc_next = counter->next;
+    }
+    place_definition(name, listed.definition, {});
+  }
+  listing_.clear();
+  placing_since_ns_ = now_ns_;
+  watched_ = std::exchange(listed_, 0);
+  step_ = Step::kImport;
+}
+
+void Cluster::compare_local(const std::string& name) {
+  const auto info = registry_.info(name);
+  if (!info) return;
+  const auto found = listing_.find(name);
+  const bool is_there = found != listing_.end() && found->second.definition.created != 0;
+  const auto generation = static_cast<etcd::Revision>(info->lease.generation);
+  if (generation == 0) {
+    if (!is_there) return imports_.push_back(name);
+    const Listed& listed = found->second;
+    const auto counter = CounterRecord::read(listed.alloc.value);
+    // An import of ours that was not answered, or whose answer did not get into the file. What was
+    // leased with it is ours where nobody has moved the counter since.
+    const auto record = DefinitionRecord::read(listed.definition.value);
+    const bool is_leased = Registry::is_leased(info->definition, info->strategy);
+    const uint64_t next = is_leased ? info->next : 0;
+    if (counter && record && record->imported_by == settings_.node_id &&
+        record->import_next == next && (keep_ || record->import_run == run_)) {
+      const bool was_ours = counter->node == settings_.node_id && counter->first == next &&
+                            (counter->run == run_ || (keep_ && counter->run == old_run_));
+      return adopt_import(name,
+                          {listed.definition.created, listed.definition.modified,
+                           listed.alloc.modified, counter->next},
+                          was_ours ? counter->next : next);
+    }
+    return fail_for_good(
+        ExitStatus::kConfiguration,
+        fmt::format("dispenser {} exists in the cluster, and in this data directory as one that "
+                    "served alone: delete one of the two first",
+                    name));
+  }
+  if (is_old(name, listed_ + 1)) return;
+  if (!is_there || found->second.definition.created != generation) {
+    remove_local(name);
+    return;
+  }
+  // Only before anything is leased: later, the list may be older than the latest lease.
+  if (!joined_.load()) compare_counter(name, *info);
+}
+
+// etcd's counter is never behind what was leased; and a segment that was leased for this node's
+// last run, but not yet written to the file when that ended, is still there.
+void Cluster::compare_counter(const std::string& name, const Registry::Info& info) {
+  const auto counter = CounterRecord::read(listing_[name].alloc.value);
+  if (!counter) return;
+  const Lease& lease = info.lease;
+  const uint64_t leased = lease.next.empty() ? lease.end : lease.next.end;
+  if (counter->next < leased) return fail_for_counter(name);
+  const bool is_ours = counter->node == settings_.node_id && counter->run == old_run_;
+  if (keep_ && is_ours && counter->first >= leased && counter->next > counter->first)
+    registry_.add_segment(name, lease.generation, {counter->first, counter->next});
+}
+
+void Cluster::fail_for_counter(const std::string& name) {
+  fail_for_good(
+      ExitStatus::kConfiguration,
+      fmt::format("etcd knows less of dispenser {} than this node has leased: etcd was restored "
+                  "from a backup, so it may lease again what was issued. See "
+                  "number-dispenser-cluster(7), \"Backup\".",
+                  name));
+}
+
+// What this server issued while it was alone is behind its position; the cluster's first segment
+// begins there.
+void Cluster::import_some() {
+  importing_.clear();
+  etcd::Txn all;
+  // Those that are not answered are asked for once more.
+  for (const std::string& name : imports_) {
+    if (importing_.size() == kImportsAtOnce) break;
+    const auto info = registry_.info(name);
+    if (!info) continue;
+    CounterRecord counter{0, 0, settings_.node_id, run_};
+    if (Registry::is_leased(info->definition, info->strategy)) {
+      counter.first = info->next;
+      counter.next = info->next + segment_ordinals({.capacity = capacity_of(info->definition)},
+                                                   info->next, settings_.segment_minutes);
+    }
+    const DefinitionRecord record{info->definition,  info->strategy, clock_.unix_us(),
+                                  settings_.node_id, run_,           counter.first};
+    etcd::Txn one{.compares = {{key("def", name)}, {key("alloc", name)}},
+                  .then = {etcd::put(key("def", name), record.text()),
+                           etcd::put(key("alloc", name), counter.text())}};
+    all.then.push_back({.kind = etcd::Op::Kind::kTxn, .txn = {std::move(one)}});
+    importing_.emplace_back(name, counter.next);
+  }
+  if (importing_.empty()) {
+    // What is not placed yet would be answered as if it did not exist.
+    place_waiting();
+    if (!waiting_.empty() && now_ns_ - placing_since_ns_ < kPlacingNs) return;
+    return serve();
+  }
+  all.then.push_back(etcd::put(settings_.prefix + "/changes", ""));
+  ask(std::move(all), &Cluster::imported);
+}
+
+void Cluster::imported(const etcd::TxnResult& answer) {
+  while (imports_.front() != importing_.back().first) imports_.pop_front();
+  imports_.pop_front();
+  for (size_t at = 0; at < importing_.size(); ++at) {
+    const auto& [name, end] = importing_[at];
+    if (answer.results[at].txn[0].held) {
+      adopt_import(name, {answer.revision, answer.revision, answer.revision, end}, end);
+      continue;
+    }
+    // It is there since the list was made: by another node, or by a try of ours that was not
+    // answered. Look again.
+    step_ = Step::kList;
+  }
+}
+
+void Cluster::adopt_import(const std::string& name, const Known& known, uint64_t end) {
+  registry_.give_lease(name, {.generation = static_cast<uint64_t>(known.generation), .end = end});
+  known_[name] = known;
+  log_info("{} belongs to the cluster now", name);
+}
+
+void Cluster::serve() {
+  step_ = Step::kServe;
+  if (joined_.load()) return;  // a second look
+  registry_.resume_leases();
+  joined_.store(true);
+  refused_.store(false);
+  heartbeat_ns_ = now_ns_;
+  flushes_marked_ = registry_.flushes();
+  change_status("connected");
+  news_ = true;
+  log_info("joined the cluster {:016x} as node {}, epoch {}: {} definitions", client_.cluster_id(),
+           settings_.node_id, epoch_, known_.size());
+}
+
+}  // namespace number_dispenser

@@ -1,0 +1,274 @@
+// How a change of definitions is decided: in etcd, by comparing; then it is made here, and the
+// client is told when it is durable on this node too. The other nodes hear of it by their watch.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "number_dispenser/base/log.h"
+#include "number_dispenser/cluster/cluster.h"
+#include "records.h"
+#include "segment_size.h"
+
+namespace number_dispenser {
+namespace {
+
+constexpr uint64_t kPatienceNs = 3'000'000'000;  // with room, and with others who change the same
+constexpr size_t kNamesAtOnce = 40;              // two operations each
+
+}  // namespace
+
+struct Cluster::Running {
+  std::shared_ptr<Proposal> proposal;
+  uint64_t give_up_ns = 0;
+  size_t erased = 0;      // names of a removal that are done with
+  bool doubtful = false;  // an attempt was not answered, and may have been made
+  etcd::KeyValue kv{};    // as etcd has the definition now
+  Lease lease{};          // that came with it
+};
+
+std::shared_ptr<const Proposal> Cluster::propose(Proposal proposal) {
+  auto shared = std::make_shared<Proposal>(std::move(proposal));
+  const std::lock_guard lock(mutex_);
+  proposed_.push_back(shared);
+  has_proposals_.store(true);
+  return shared;
+}
+
+void Cluster::take_proposals() {
+  place_again();
+  for (RunningPtr& running : std::exchange(early_, {})) begin(std::move(running));
+  if (!has_proposals_.load()) return;
+  std::vector<std::shared_ptr<Proposal>> taken;
+  {
+    const std::lock_guard lock(mutex_);
+    std::swap(taken, proposed_);
+    has_proposals_.store(false);
+  }
+  for (auto& proposal : taken) {
+    auto running = std::make_shared<Running>();
+    running->proposal = std::move(proposal);
+    running->give_up_ns = now_ns_ + kPatienceNs;
+    begin(std::move(running));
+  }
+}
+
+// While the node joins, for a while not at all.
+void Cluster::begin(RunningPtr running) {
+  const bool waits = !joined_.load() && now_ns_ < running->give_up_ns;
+  if (connected_.load() && joined_.load()) return attempt(std::move(running));
+  if (!leases() || !waits) return finish(*running, Proposal::Outcome::kAway);
+  early_.push_back(std::move(running));
+}
+
+void Cluster::attempt(RunningPtr running) {
+  switch (running->proposal->what) {
+    case Proposal::What::kDefine:
+      return create(std::move(running));
+    case Proposal::What::kSwitch:
+      return look_up(std::move(running));
+    case Proposal::What::kRemove:
+      return erase(std::move(running));
+  }
+}
+
+void Cluster::ask_for(RunningPtr running, etcd::Txn txn,
+                      std::function<void(const etcd::TxnResult&)> then) {
+  client_.transact(std::move(txn), [this, running = std::move(running), then = std::move(then)](
+                                       const etcd::Answer<etcd::TxnResult>& answer) {
+    note_answer(answer ? nullptr : &answer.error());
+    if (answer) return then(*answer);
+    const etcd::Failure& failure = answer.error();
+    running->doubtful = running->doubtful || failure.may_have_happened || running->erased > 0;
+    if (failure.kind == etcd::Failure::Kind::kRefused && !running->doubtful)
+      return finish(*running, Proposal::Outcome::kRefused, failure.text);
+    const bool again = running->proposal->what != Proposal::What::kRemove;
+    // Creating twice, or switching twice, says what is there: an attempt that was not answered
+    // costs nothing but time.
+    if (again && now_ns_ < running->give_up_ns) return attempt(running);
+    finish(*running, running->doubtful ? Proposal::Outcome::kUnknown : Proposal::Outcome::kAway);
+  });
+}
+
+void Cluster::create(RunningPtr running) {
+  const Proposal& wanted = *running->proposal;
+  const std::string& name = wanted.names.front();
+  const StrategyId strategy = wanted.strategy.value_or(kDefaultStrategy);
+  Segment first;
+  if (Registry::is_leased(wanted.definition, strategy))
+    first.end = segment_ordinals({.capacity = capacity_of(wanted.definition)}, 0,
+                                 settings_.segment_minutes);
+  const CounterRecord counter{first.end, 0, settings_.node_id, run_};
+  const DefinitionRecord record{wanted.definition, strategy, clock_.unix_us()};
+  etcd::Txn txn{.compares = {{key("def", name)}},
+                .then = {etcd::put(key("def", name), record.text()),
+                         etcd::put(key("alloc", name), counter.text()),
+                         etcd::put(settings_.prefix + "/changes", "")},
+                .otherwise = {etcd::get(key("def", name)), etcd::get(key("alloc", name))}};
+  ask_for(running, std::move(txn), [this, running, first](const etcd::TxnResult& answer) {
+    if (answer.held) return created(running, answer, first);
+    found(running, answer);
+  });
+}
+
+void Cluster::created(const RunningPtr& running, const etcd::TxnResult& answer, Segment first) {
+  const Proposal& made = *running->proposal;
+  const std::string& name = made.names.front();
+  const etcd::Revision at = answer.revision;
+  const DefinitionRecord record{made.definition, made.strategy.value_or(kDefaultStrategy), 0};
+  running->kv = {key("def", name), record.text(), at, at};
+  running->lease = {.end = first.end};
+  if (was_overtaken(*running, at)) return;
+  known_[name] = {at, at, at, first.end};
+  place(running);
+}
+
+// Later changes, or the watch's word of this one, were here before etcd's answer.
+bool Cluster::was_overtaken(Running& running, etcd::Revision at) {
+  const std::string& name = running.proposal->names.front();
+  if (!is_old(name, at)) return false;
+  // The wish that followed the watch's word may have been answered meanwhile: then this is lost.
+  if (running.lease.end > 0 &&
+      !registry_.add_segment(name, static_cast<uint64_t>(running.kv.created),
+                             {0, running.lease.end}))
+    note_lost({0, running.lease.end});
+  running.proposal->change = registry_.request_flush();
+  finish(running, Proposal::Outcome::kDone);
+  return true;
+}
+
+void Cluster::look_up(RunningPtr running) {
+  const std::string& name = running->proposal->names.front();
+  etcd::Txn txn{.then = {etcd::get(key("def", name)), etcd::get(key("alloc", name))}};
+  ask_for(running, std::move(txn),
+          [this, running](const etcd::TxnResult& answer) { found(running, answer); });
+}
+
+// There is one of that name already, or there is none to be switched.
+void Cluster::found(const RunningPtr& running, const etcd::TxnResult& answer) {
+  const Proposal& wanted = *running->proposal;
+  const bool defines = wanted.what == Proposal::What::kDefine;
+  // What was read is old already.
+  if (is_old(wanted.names.front(), answer.revision + 1)) return attempt(running);
+  if (answer.results[0].found.empty()) {
+    if (!defines) return finish(*running, Proposal::Outcome::kNotFound);
+    return attempt(running);  // deleted since the comparison
+  }
+  const etcd::KeyValue& kv = answer.results[0].found.front();
+  const auto record = DefinitionRecord::read(kv.value);
+  if (!record)
+    return finish(*running, Proposal::Outcome::kRefused, "a broken definition: " + kv.key);
+  // Ours may have been there in between, where an attempt was not answered.
+  if (defines && record->definition != wanted.definition)
+    return finish(*running,
+                  running->doubtful ? Proposal::Outcome::kUnknown : Proposal::Outcome::kDiffers);
+  const StrategyId strategy = wanted.strategy.value_or(record->strategy);
+  if (strategy != record->strategy) {
+    if (Registry::is_leased(record->definition, strategy) !=
+        Registry::is_leased(record->definition, record->strategy))
+      return finish(*running, Proposal::Outcome::kMemory);
+    return change_strategy(running, kv, *record);
+  }
+  running->kv = kv;
+  running->lease = {};
+  const std::string& name = wanted.names.front();
+  Known& known = known_[name];
+  if (known.generation != kv.created) {
+    known = {kv.created};
+    // Our own, which was not answered: its first segment is here.
+    const auto& counters = answer.results[1].found;
+    const auto counter = counters.empty() ? std::nullopt : CounterRecord::read(counters[0].value);
+    if (running->doubtful && counter && counter->node == settings_.node_id &&
+        counter->run == run_ && counter->first == 0 && counters[0].modified == kv.created) {
+      running->lease.end = counter->next;
+      known.alloc_modified = counters[0].modified;
+      known.alloc_next = counter->next;
+    }
+  }
+  known.modified = std::max(known.modified, kv.modified);
+  place(running);
+}
+
+void Cluster::change_strategy(RunningPtr running, const etcd::KeyValue& kv,
+                              DefinitionRecord record) {
+  record.strategy = *running->proposal->strategy;
+  record.changed_us = clock_.unix_us();
+  etcd::Txn txn{
+      .compares = {{kv.key, etcd::Compare::What::kModified, kv.modified}},
+      .then = {etcd::put(kv.key, record.text()), etcd::put(settings_.prefix + "/changes", "")}};
+  ask_for(running, std::move(txn), [this, running, kv, record](const etcd::TxnResult& answer) {
+    if (!answer.held) {
+      if (now_ns_ >= running->give_up_ns)
+        return finish(*running, Proposal::Outcome::kRefused, "others change it all the time");
+      return attempt(running);
+    }
+    running->kv = kv;
+    running->kv.value = record.text();
+    running->kv.modified = answer.revision;
+    running->lease = {};
+    if (was_overtaken(*running, answer.revision)) return;
+    Known& known = known_[running->proposal->names.front()];
+    if (known.generation != kv.created) known = {kv.created};
+    known.modified = answer.revision;
+    place(running);
+  });
+}
+
+void Cluster::erase(RunningPtr running) {
+  const auto& names = running->proposal->names;
+  etcd::Txn txn;
+  for (size_t at = running->erased; at < std::min(running->erased + kNamesAtOnce, names.size());
+       ++at) {
+    txn.then.push_back(etcd::erase(key("def", names[at])));
+    txn.then.push_back(etcd::erase(key("alloc", names[at])));
+  }
+  txn.then.push_back(etcd::put(settings_.prefix + "/changes", ""));
+  ask_for(running, std::move(txn),
+          [this, running](const etcd::TxnResult& answer) { erased(running, answer); });
+}
+
+void Cluster::erased(const RunningPtr& running, const etcd::TxnResult& answer) {
+  Proposal& proposal = *running->proposal;
+  for (size_t at = 0; at + 1 < answer.results.size(); at += 2) {
+    const std::string& name = proposal.names[running->erased++];
+    proposal.removed += answer.results[at].deleted;
+    const auto known = known_.find(name);
+    // Defined anew, and heard of before this answer.
+    if (known != known_.end() && known->second.generation > answer.revision) continue;
+    if (known != known_.end()) known_.erase(known);
+    waiting_.erase(name);
+    gone_[name] = std::max(gone_[name], answer.revision);
+    proposal.change = remove_local(name).value_or(proposal.change);
+  }
+  if (running->erased < proposal.names.size()) return erase(running);
+  finish(*running, Proposal::Outcome::kDone);
+}
+
+void Cluster::place(RunningPtr running) {
+  const std::string& name = running->proposal->names.front();
+  // While it waited for room it was deleted.
+  const auto known = known_.find(name);
+  const bool is_there = known != known_.end() && known->second.generation == running->kv.created;
+  const auto change =
+      is_there ? place_definition(name, running->kv, running->lease) : registry_.request_flush();
+  if (change) {
+    running->proposal->change = *change;
+    return finish(*running, Proposal::Outcome::kDone);
+  }
+  // place_waiting() goes on trying when this client has been told.
+  if (now_ns_ >= running->give_up_ns) return finish(*running, Proposal::Outcome::kNoRoom);
+  placing_.push_back(std::move(running));
+  wake_at(now_ns_ + 10'000'000);
+}
+
+void Cluster::place_again() {
+  for (RunningPtr& running : std::exchange(placing_, {})) place(std::move(running));
+}
+
+void Cluster::finish(Running& running, Proposal::Outcome outcome, std::string text) {
+  running.proposal->text = std::move(text);
+  running.proposal->outcome.store(outcome);
+  news_ = true;
+}
+
+}  // namespace number_dispenser

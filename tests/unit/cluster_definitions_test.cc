@@ -1,0 +1,208 @@
+// How changes of definitions are decided in etcd, and how the other nodes follow them.
+#include "cluster_test.h"
+
+namespace number_dispenser {
+namespace {
+
+using testing_support::ClusterNode;
+using testing_support::ClusterTest;
+
+class ClusterDefinitions : public ClusterTest {
+ protected:
+  static constexpr Definition kOther{Kind::kIncrementing, 0, 500, 1};
+};
+
+TEST_F(ClusterDefinitions, EveryNodeHearsOfADefinitionAndOfItsEnd) {
+  ClusterNode& a = start("a");
+  ClusterNode& b = start("b");
+  EXPECT_EQ(define(a, "d"), Outcome::kDone);
+  EXPECT_TRUE(until([&] { return knows(b, "d"); }, 1000));
+  EXPECT_EQ(lease(a, "d").generation, lease(b, "d").generation);
+  EXPECT_EQ(remove(b, "d"), Outcome::kDone);
+  EXPECT_EQ(last->removed, 1);
+  EXPECT_TRUE(until([&] { return !knows(a, "d"); }, 1000));
+  EXPECT_EQ(remove(a, "d"), Outcome::kDone);
+  EXPECT_EQ(last->removed, 0);
+}
+
+TEST_F(ClusterDefinitions, OfTwoCreatorsAtOnceOneWins) {
+  ClusterNode& a = start("a");
+  ClusterNode& b = start("b");
+  const auto one = a.cluster().propose(definition("d"));
+  const auto two = b.cluster().propose(definition("d", kOther));
+  ASSERT_TRUE(until([&] { return one->done() && two->done(); }));
+  EXPECT_NE(one->outcome.load() == Outcome::kDone, two->outcome.load() == Outcome::kDone);
+  EXPECT_TRUE(one->outcome.load() == Outcome::kDiffers || two->outcome.load() == Outcome::kDiffers);
+  run_ms(100);
+  EXPECT_EQ(a.registry().info("d")->definition, b.registry().info("d")->definition);
+}
+
+TEST_F(ClusterDefinitions, TheSameAgainChangesNothing) {
+  ClusterNode& a = start("a");
+  ClusterNode& b = start("b");
+  EXPECT_EQ(define(a, "d"), Outcome::kDone);
+  const uint64_t generation = lease(a, "d").generation;
+  EXPECT_EQ(define(b, "d"), Outcome::kDone);
+  EXPECT_EQ(lease(b, "d").generation, generation);
+}
+
+TEST_F(ClusterDefinitions, ANameDefinedAnewIsAnotherDispenser) {
+  ClusterNode& a = start("a");
+  ClusterNode& b = start("b");
+  EXPECT_EQ(define(a, "d"), Outcome::kDone);
+  ASSERT_TRUE(until([&] { return knows(b, "d"); }));
+  take(b, "d", 5);
+  const uint64_t generation = lease(b, "d").generation;
+  paused.insert(&b);
+  EXPECT_EQ(remove(a, "d"), Outcome::kDone);
+  EXPECT_EQ(define(a, "d"), Outcome::kDone);
+  paused.clear();
+  EXPECT_TRUE(until([&] { return knows(b, "d") && lease(b, "d").generation > generation; }));
+  EXPECT_EQ(b.registry().info("d")->generated(), 0U);
+  take(a, "d", 5);
+  take(b, "d", 5);
+}
+
+TEST_F(ClusterDefinitions, AStrategyIsSwitchedEverywhere) {
+  ClusterNode& a = start("a");
+  ClusterNode& b = start("b");
+  EXPECT_EQ(define(a, "d"), Outcome::kDone);
+  EXPECT_EQ(switch_to(b, "d", StrategyId::kPreBase), Outcome::kDone);
+  EXPECT_TRUE(
+      until([&] { return a.registry().info("d")->strategy == StrategyId::kPreBase; }, 1000));
+  EXPECT_EQ(switch_to(a, "nobody", StrategyId::kPreBase), Outcome::kNotFound);
+}
+
+TEST_F(ClusterDefinitions, BetweenMemoryAndTheOthersNothingIsSwitched) {
+  ClusterNode& a = start("a");
+  EXPECT_EQ(define(a, "d"), Outcome::kDone);
+  EXPECT_EQ(switch_to(a, "d", StrategyId::kMemory), Outcome::kMemory);
+  EXPECT_EQ(define(a, "m", kCounting, StrategyId::kMemory), Outcome::kDone);
+  EXPECT_EQ(switch_to(a, "m", StrategyId::kPreBase), Outcome::kMemory);
+  EXPECT_EQ(define(a, "r", {.kind = Kind::kRandom, .length = 4}), Outcome::kDone);
+  EXPECT_EQ(switch_to(a, "r", StrategyId::kMemory), Outcome::kDone);
+}
+
+TEST_F(ClusterDefinitions, AChangeIsTruthfulWhateverIsLost) {
+  ClusterNode& a = start("a");
+  ClusterNode& b = start("b");
+  etcd.faults = {.lost_request = 200, .lost_answer = 200, .late_request = 100};
+  for (int round = 0; round < 30; ++round) {
+    const std::string name = "d" + std::to_string(round);
+    const Outcome outcome = define(a, name);
+    const bool there = etcd.store.find("/number-dispenser/def/" + name) != nullptr;
+    if (outcome == Outcome::kDone) EXPECT_TRUE(there);
+    if (outcome == Outcome::kAway) EXPECT_FALSE(there);
+  }
+  etcd.recover();
+  run_ms(10'000);
+  for (int round = 0; round < 30; ++round) {
+    const std::string name = "d" + std::to_string(round);
+    const bool there = etcd.store.find("/number-dispenser/def/" + name) != nullptr;
+    EXPECT_EQ(knows(a, name), there);
+    EXPECT_EQ(knows(b, name), there);
+  }
+}
+
+TEST_F(ClusterDefinitions, WithoutEtcdNothingIsChanged) {
+  ClusterNode& a = start("a");
+  etcd.go_down(3'600'000'000'000);
+  run_ms(10'000);
+  EXPECT_EQ(define(a, "d"), Outcome::kAway);
+  EXPECT_EQ(remove(a, "d"), Outcome::kAway);
+}
+
+TEST_F(ClusterDefinitions, AWatchThatHangsIsBegunAgain) {
+  ClusterNode& a = start("a");
+  ClusterNode& b = start("b");
+  run_ms(100);
+  etcd.stall_watches();
+  EXPECT_EQ(define(a, "d"), Outcome::kDone);
+  EXPECT_TRUE(until([&] { return knows(b, "d"); }, 10'000));
+}
+
+TEST_F(ClusterDefinitions, AWatchThatIsCutIsBegunAgain) {
+  ClusterNode& a = start("a");
+  ClusterNode& b = start("b");
+  run_ms(100);
+  etcd.cut_watches();
+  EXPECT_EQ(define(a, "d"), Outcome::kDone);
+  EXPECT_TRUE(until([&] { return knows(b, "d"); }, 2000));
+}
+
+TEST_F(ClusterDefinitions, AWatchThatMissedWhatWasCompactedLooksAtEverything) {
+  ClusterNode& a = start("a");
+  ClusterNode& b = start("b");
+  EXPECT_EQ(define(a, "old"), Outcome::kDone);
+  ASSERT_TRUE(until([&] { return knows(b, "old"); }));
+  etcd.cut_off(b.machine, 20'000'000'000);
+  EXPECT_EQ(remove(a, "old"), Outcome::kDone);
+  EXPECT_EQ(define(a, "new"), Outcome::kDone);
+  etcd.store.compact(etcd.store.revision());
+  EXPECT_TRUE(until([&] { return knows(b, "new") && !knows(b, "old"); }));
+  take(b, "new", 5);
+}
+
+TEST_F(ClusterDefinitions, ADeletionOfNothingLeavesTheWatchAlone) {
+  ClusterNode& a = start("a");
+  EXPECT_EQ(remove(a, "nobody"), Outcome::kDone);
+  run_ms(100);
+  const uint64_t before = etcd.requests;
+  run_ms(5000);
+  // Heartbeats and signs of life, nothing else.
+  EXPECT_LE(etcd.requests - before, 12U);
+  EXPECT_EQ(a.cluster().status().etcd_failures, 0U);
+}
+
+TEST_F(ClusterDefinitions, WhatServedAloneIsBroughtIntoTheCluster) {
+  ClusterNode& a = add("a");
+  a.start(Registry::Mode::kAlone);
+  ASSERT_EQ(a.registry().define(a.view(), "d", kCounting, StrategyId::kElegantClose).outcome,
+            Registry::Outcome::kDone);
+  for (int at = 0; at < 3; ++at) a.tick();
+  for (int at = 0; at < 10; ++at) ASSERT_TRUE(a.draw("d"));
+  for (int at = 0; at < 3; ++at) a.tick();
+  a.kill();
+  etcd.faults = {.lost_request = 300, .lost_answer = 300};
+  a.start();
+  ASSERT_TRUE(until([&] { return a.cluster().joined(); }, 300'000));
+  etcd.recover();
+  EXPECT_EQ(take(a, "d"), 10U);
+  ClusterNode& b = start("b");
+  EXPECT_GE(take(b, "d"), 1000U);
+}
+
+TEST_F(ClusterDefinitions, AnImportThatDidNotGetIntoTheFileIsKnownByItsRecord) {
+  ClusterNode& a = add("a");
+  a.start(Registry::Mode::kAlone);
+  a.registry().define(a.view(), "d", kCounting, StrategyId::kElegantClose);
+  for (int at = 0; at < 3; ++at) a.tick();
+  a.kill();
+  ClusterNode& b = start("b");
+  a.start();
+  // The file has nothing of it when the power goes, and another node leases meanwhile.
+  const std::string key = "/number-dispenser/def/d";
+  ASSERT_TRUE(until([&] { return etcd.store.find(key) != nullptr; }));
+  a.cut_power();
+  ASSERT_TRUE(until([&] { return knows(b, "d"); }));
+  take(b, "d", 1);
+  a.start();
+  join(a);
+  EXPECT_GE(take(a, "d"), 1000U);
+}
+
+TEST_F(ClusterDefinitions, TwoThatServedAloneWithTheSameNameAreNotMixedUp) {
+  ClusterNode& a = start("a");
+  EXPECT_EQ(define(a, "d"), Outcome::kDone);
+  ClusterNode& b = add("b");
+  b.start(Registry::Mode::kAlone);
+  b.registry().define(b.view(), "d", kCounting, StrategyId::kElegantClose);
+  for (int at = 0; at < 3; ++at) b.tick();
+  b.kill();
+  b.start();
+  EXPECT_TRUE(until([&] { return b.cluster().has_failed(); }));
+  EXPECT_EQ(b.cluster().failure()->status, ExitStatus::kConfiguration);
+}
+
+}  // namespace
+}  // namespace number_dispenser

@@ -1,0 +1,314 @@
+// How a node finds out what is its own still: kills, power cuts, clean stops, copies, second
+// processes.
+#include "cluster_test.h"
+#include "number_dispenser/base/error.h"
+
+namespace number_dispenser {
+namespace {
+
+using testing_support::ClusterNode;
+using testing_support::ClusterTest;
+
+class ClusterJoin : public ClusterTest {
+ protected:
+  static constexpr uint64_t kElsewhere = 99;
+
+  std::optional<ExitStatus> failure(ClusterNode& node) {
+    EXPECT_TRUE(until([&] { return node.cluster().has_failed(); }));
+    const auto& error = node.cluster().failure();
+    return error ? std::optional(error->status) : std::nullopt;
+  }
+  // With some numbers issued, and a mark that has moved since.
+  ClusterNode& used(const std::string& id) {
+    ClusterNode& node = start(id);
+    EXPECT_EQ(define(node, "d"), Outcome::kDone);
+    take(node, "d", 10);
+    run_ms(3000);
+    return node;
+  }
+};
+
+TEST_F(ClusterJoin, TheFirstNodeClaimsItsIdAndServes) {
+  ClusterNode& a = start("a");
+  EXPECT_EQ(a.cluster().status().state, "connected");
+  EXPECT_EQ(a.cluster().status().cluster_id, 0xc1U);
+  EXPECT_NE(a.state().stamp().run, 0U);
+  EXPECT_TRUE(etcd.store.find("/number-dispenser/node/a"));
+  EXPECT_TRUE(etcd.store.find("/number-dispenser/alive/a"));
+}
+
+TEST_F(ClusterJoin, AKilledProcessGoesOnWithWhatItHadLeased) {
+  ClusterNode& a = used("a");
+  const Lease before = lease(a, "d");
+  a.kill();
+  a.start();
+  join(a);
+  EXPECT_EQ(lease(a, "d"), before);
+  EXPECT_EQ(take(a, "d"), 10U);
+  EXPECT_EQ(a.cluster().status().ordinals_dropped, 0U);
+}
+
+TEST_F(ClusterJoin, APowerCutKeepsTheLeases) {
+  ClusterNode& a = used("a");
+  const Lease before = lease(a, "d");
+  a.cut_power();
+  a.start();
+  join(a);
+  EXPECT_EQ(lease(a, "d").end, before.end);
+  take(a, "d", 20);
+}
+
+TEST_F(ClusterJoin, ACleanStopLeavesAtOnceAndKeepsTheLeasesInAnotherPlace) {
+  ClusterNode& a = used("a");
+  stop(a);
+  EXPECT_FALSE(etcd.store.find("/number-dispenser/alive/a"));
+  a.restore(a.copy(), kElsewhere);
+  a.start();
+  join(a);
+  EXPECT_EQ(take(a, "d"), 10U);
+}
+
+TEST_F(ClusterJoin, AnOlderCopyDropsItsLeases) {
+  ClusterNode& a = used("a");
+  const auto older = a.copy();
+  take(a, "d", 10);
+  run_ms(3000);
+  a.cut_power();
+  a.restore(older, 1);
+  a.start();
+  join(a);
+  EXPECT_GT(a.cluster().status().ordinals_dropped, 0U);
+  EXPECT_GE(take(a, "d"), 1000U);
+  const auto info = a.registry().info("d");
+  EXPECT_EQ(info->generated() + info->wasted, info->passed());
+}
+
+TEST_F(ClusterJoin, AnOlderCopyIsNotBelievedWhenItWasKilledBeforeItJoined) {
+  ClusterNode& a = used("a");
+  const auto older = a.copy();
+  take(a, "d", 10);
+  run_ms(3000);
+  a.cut_power();
+  a.restore(older, 1);
+  a.start();
+  run_ms(1000);
+  EXPECT_FALSE(a.cluster().joined()) << "the sign of life of the run before is there still";
+  a.kill();
+  a.start();
+  join(a);
+  EXPECT_GE(take(a, "d"), 1000U);
+}
+
+TEST_F(ClusterJoin, ADirectoryThatHasMovedIsNotBelievedWhenItWasKilledBeforeItJoined) {
+  ClusterNode& a = used("a");
+  stop(a);
+  ClusterNode& clone = add("a");
+  clone.restore(a.copy(), kElsewhere);
+  clone.start();
+  join(clone);
+  take(clone, "d", 10);
+  a.start();
+  run_ms(1000);
+  EXPECT_FALSE(a.cluster().joined());
+  a.kill();
+  a.start();
+  EXPECT_EQ(failure(a), ExitStatus::kTemporary);
+  EXPECT_EQ(take(clone, "d"), 20U);
+}
+
+TEST_F(ClusterJoin, AStopBeforeItJoinsDoesNotMakeARunningNodesCopyAnEndedOne) {
+  ClusterNode& a = used("a");
+  a.kill();
+  a.restore(a.copy(), kElsewhere);
+  a.live.lose();
+  a.start();
+  run_ms(1000);
+  EXPECT_FALSE(a.cluster().joined()) << "the sign of life of the run before is there still";
+  stop(a);
+  a.start();
+  join(a);
+  EXPECT_GT(a.cluster().status().ordinals_dropped, 0U);
+  EXPECT_GE(take(a, "d"), 1000U);
+}
+
+TEST_F(ClusterJoin, AStopBeforeItJoinsCostsNothing) {
+  ClusterNode& a = used("a");
+  const Lease before = lease(a, "d");
+  const auto pause = [&] {
+    a.start();
+    EXPECT_FALSE(a.cluster().joined());
+    stop(a);
+  };
+  a.kill();
+  pause();
+  a.start();
+  join(a);
+  EXPECT_EQ(lease(a, "d"), before);
+  stop(a);
+  pause();
+  a.start();
+  join(a);
+  EXPECT_EQ(lease(a, "d"), before);
+  EXPECT_EQ(take(a, "d"), 10U);
+  EXPECT_EQ(a.registry().info("d")->wasted, 0U);
+}
+
+TEST_F(ClusterJoin, AProcessThatIsKilledAgainBeforeItJoinsKeepsTheLeases) {
+  ClusterNode& a = used("a");
+  const Lease before = lease(a, "d");
+  for (int kills = 0; kills < 3; ++kills) {
+    a.kill();
+    a.start();
+    EXPECT_FALSE(a.cluster().joined());
+  }
+  join(a);
+  EXPECT_EQ(lease(a, "d"), before);
+  EXPECT_EQ(take(a, "d"), 10U);
+}
+
+TEST_F(ClusterJoin, AFileThatWasKilledElsewhereDropsItsLeases) {
+  ClusterNode& a = used("a");
+  a.kill();
+  a.restore(a.copy(), kElsewhere);
+  a.start();
+  join(a);
+  EXPECT_GE(take(a, "d"), 1000U);
+}
+
+TEST_F(ClusterJoin, ACloneOfARunningNodeWaitsAndThenRefuses) {
+  ClusterNode& a = used("a");
+  ClusterNode& clone = add("a");
+  clone.restore(a.copy(), kElsewhere);
+  clone.start();
+  EXPECT_EQ(failure(clone), ExitStatus::kTemporary);
+  EXPECT_FALSE(a.cluster().has_failed());
+  EXPECT_EQ(take(a, "d"), 10U);
+}
+
+TEST_F(ClusterJoin, AnEmptyDirectoryWithAnIdInUseRefuses) {
+  used("a");
+  ClusterNode& other = add("a");
+  other.start();
+  EXPECT_FALSE(other.cluster().joined());
+  run_ms(2000);
+  EXPECT_FALSE(other.cluster().leases());
+  EXPECT_EQ(failure(other), ExitStatus::kTemporary);
+}
+
+TEST_F(ClusterJoin, ASupersededProcessStopsIssuing) {
+  ClusterNode& a = used("a");
+  ClusterNode& clone = add("a");
+  clone.restore(a.copy(), kElsewhere);
+  paused.insert(&a);
+  run_ms(15'000);  // nothing is heard of it
+  clone.start();
+  join(clone);
+  EXPECT_GE(take(clone, "d"), 1000U);
+  paused.clear();
+  // Before it hears of the other it issues what is its own.
+  take(a, "d", 1);
+  EXPECT_EQ(failure(a), ExitStatus::kTemporary);
+  EXPECT_FALSE(a.registry().issuing());
+}
+
+TEST_F(ClusterJoin, AnotherEtcdIsRefused) {
+  ClusterNode& a = used("a");
+  stop(a);
+  etcd.cluster_id = 0xbad;
+  a.start();
+  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
+}
+
+TEST_F(ClusterJoin, AnEmptiedEtcdIsRefused) {
+  ClusterNode& a = used("a");
+  stop(a);
+  etcd.store = {};
+  a.start();
+  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
+}
+
+TEST_F(ClusterJoin, ARestoredEtcdThatKnowsLessIsRefused) {
+  ClusterNode& a = used("a");
+  stop(a);
+  const std::string counter = "/number-dispenser/alloc/d";
+  etcd.store.make({.then = {etcd::put(counter, R"({"next":5,"first":0,"node":"a","run":1})")}});
+  a.start();
+  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
+}
+
+TEST_F(ClusterJoin, ASegmentThatWasNotWrittenBeforeAKillIsReclaimed) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  const uint64_t end = lease(a, "d").end;
+  take(a, "d", end / 2);
+  // The wish is sent when a flush looks at the cell, and its answer reaches no flush.
+  ASSERT_TRUE(a.draw("d"));
+  a.tick();
+  const std::string counter = "/number-dispenser/alloc/d";
+  const etcd::Revision before = etcd.store.find(counter)->modified;
+  for (int ms = 0; ms < 50; ++ms) {
+    clock.advance_ms(1);
+    a.tick_unflushed();
+  }
+  ASSERT_GT(etcd.store.find(counter)->modified, before);
+  const uint64_t leased = lease(a, "d").next.empty() ? lease(a, "d").end : lease(a, "d").next.end;
+  ASSERT_GT(leased, end);
+  a.kill();
+  a.start();
+  join(a);
+  EXPECT_EQ(lease(a, "d").end, leased);
+  take(a, "d", end);
+}
+
+TEST_F(ClusterJoin, EtcdThatIsAwayIsWaitedFor) {
+  ClusterNode& a = used("a");
+  a.kill();
+  etcd.go_down(20'000'000'000);
+  a.start();
+  run_ms(10'000);
+  EXPECT_FALSE(a.cluster().joined());
+  EXPECT_FALSE(a.cluster().leases());
+  EXPECT_EQ(a.draw("d").error(), Registry::Supply::kComing);
+  join(a);
+  EXPECT_EQ(take(a, "d"), 10U);
+}
+
+TEST_F(ClusterJoin, ACompactionBetweenTwoPagesBeginsTheListAnew) {
+  ClusterNode& a = start("a");
+  for (int at = 0; at < 60; ++at)
+    ASSERT_EQ(define(a, "d" + std::to_string(at), kCounting), Outcome::kDone);
+  // More than a page, by somebody who has room for it.
+  for (int at = 0; at < 600; ++at)
+    etcd.store.make({.then = {etcd::put("/number-dispenser/def/x" + std::to_string(at), "none")}});
+  ClusterNode& b = add("b");
+  b.start();
+  // Whenever an answer comes, what was listed before is forgotten.
+  const uint64_t until_ns = clock.monotonic_ns() + 100'000'000;
+  EXPECT_TRUE(until(
+      [&] {
+        if (clock.monotonic_ns() < until_ns) {
+          etcd.store.make({.then = {etcd::put("/elsewhere", "")}});
+          etcd.store.compact(etcd.store.revision());
+        }
+        return b.cluster().joined();
+      },
+      10'000));
+  EXPECT_TRUE(knows(b, "d59"));
+}
+
+TEST_F(ClusterJoin, ClaimsAndMarksWhoseAnswersAreLostAreFoundMade) {
+  etcd.faults.lost_answer = 300;
+  ClusterNode& a = start("a");
+  EXPECT_EQ(define(a, "d"), Outcome::kDone);
+  take(a, "d", 50);
+  run_ms(20'000);
+  EXPECT_FALSE(a.cluster().has_failed());
+  etcd.recover();
+  a.kill();
+  a.start();
+  join(a);
+  EXPECT_EQ(a.cluster().status().ordinals_dropped, 0U);
+}
+
+}  // namespace
+}  // namespace number_dispenser

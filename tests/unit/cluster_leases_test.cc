@@ -1,0 +1,110 @@
+// How segments come from etcd: several nodes share a range, answers are lost, etcd refuses.
+#include "cluster_test.h"
+
+namespace number_dispenser {
+namespace {
+
+using testing_support::ClusterNode;
+using testing_support::ClusterTest;
+
+class ClusterLeases : public ClusterTest {};
+
+TEST_F(ClusterLeases, TwoNodesShareARangeAndIssueAllOfIt) {
+  ClusterNode& a = start("a");
+  ClusterNode& b = start("b");
+  ASSERT_EQ(define(a, "d", short_range(3000)), Outcome::kDone);
+  ASSERT_TRUE(until([&] { return knows(b, "d"); }));
+  for (bool more = true; more;) {
+    more = false;
+    for (ClusterNode* node : {&a, &b})
+      for (int at = 0; at < 50; ++at) more = take(*node, "d").has_value() || more;
+  }
+  size_t issued = 0;
+  for (const auto& [of, ordinals] : received) issued += ordinals.size();
+  EXPECT_EQ(issued, 3000U);
+}
+
+TEST_F(ClusterLeases, WhoIsSlowerTriesAgainAtOnce) {
+  ClusterNode& a = start("a");
+  ClusterNode& b = start("b");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  ASSERT_TRUE(until([&] { return knows(b, "d"); }));
+  for (int round = 0; round < 20; ++round) {
+    take(a, "d", 300);
+    take(b, "d", 300);
+  }
+  EXPECT_GT(a.cluster().status().conflicts + b.cluster().status().conflicts, 0U);
+}
+
+TEST_F(ClusterLeases, AGrantWhoseAnswerIsLostIsFoundInTheCountersHistory) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  etcd.faults.lost_answer = 400;
+  take(a, "d", 3000);
+  etcd.recover();
+  EXPECT_EQ(a.registry().info("d")->wasted, 0U);
+  EXPECT_EQ(lease(a, "d").skipped, 0U);
+}
+
+TEST_F(ClusterLeases, AGrantThatWasNotMadeIsAskedForAgain) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  etcd.faults.lost_request = 400;
+  take(a, "d", 3000);
+  EXPECT_EQ(lease(a, "d").skipped, 0U);
+}
+
+TEST_F(ClusterLeases, WhereTheHistoryIsForgottenADoubtfulSegmentIsLost) {
+  ClusterNode& a = start("a");
+  ClusterNode& b = start("b");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  ASSERT_TRUE(until([&] { return knows(b, "d"); }));
+  etcd.faults.lost_answer = 300;
+  for (int round = 0; round < 20; ++round) {
+    take(a, "d", 200);
+    take(b, "d", 200);
+    etcd.store.compact(etcd.store.revision());
+  }
+}
+
+TEST_F(ClusterLeases, WithoutEtcdANodeGoesOnWithWhatItHas) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  etcd.go_down(3'600'000'000'000);
+  run_ms(10'000);
+  EXPECT_FALSE(a.cluster().leases());
+  EXPECT_EQ(a.cluster().status().state, "away");
+  EXPECT_GE(a.cluster().status().away_s, 9U);
+  take(a, "d", 1000);
+  EXPECT_EQ(a.draw("d").error(), Registry::Supply::kComing);
+  etcd.recover();
+  take(a, "d", 100);
+  EXPECT_EQ(a.cluster().status().state, "connected");
+}
+
+TEST_F(ClusterLeases, EtcdThatRefusesLeasesNothingUntilItHasRoom) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  take(a, "d", 400);
+  etcd.refuse(3'600'000'000'000);
+  take(a, "d", 600);
+  EXPECT_EQ(a.draw("d").error(), Registry::Supply::kComing);
+  EXPECT_TRUE(until([&] { return !a.cluster().leases(); }));
+  EXPECT_EQ(define(a, "e"), Outcome::kRefused);
+  etcd.recover();
+  take(a, "d", 10);
+  EXPECT_TRUE(a.cluster().leases());
+}
+
+TEST_F(ClusterLeases, SegmentsGrowWithUse) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  for (int at = 0; at < 2000; ++at) {
+    ASSERT_TRUE(until([&] { return a.draw("d", 10).has_value(); }, 1000));
+    run_ms(1);
+  }
+  EXPECT_LT(a.cluster().status().segments_leased, 6U);
+}
+
+}  // namespace
+}  // namespace number_dispenser
