@@ -36,9 +36,9 @@ void DyingStore::restore() {
 }
 
 std::string_view DyingStore::write_pending(uint32_t slot, std::string_view name,
-                                           const Definition& definition, StrategyId strategy) {
+                                           const Definition& definition, const BoundRecord& first) {
   const bool dies = about_to_die();
-  const auto kept = store_->write_pending(slot, name, definition, strategy);
+  const auto kept = store_->write_pending(slot, name, definition, first);
   if (dies) die("definition");
   return kept;
 }

@@ -32,7 +32,7 @@ class DyingStore final : public Store {
   void give_slot(uint32_t slot) override { store_->give_slot(slot); }
   bool before_flush() override { return store_->before_flush(); }
   std::string_view write_pending(uint32_t slot, std::string_view name, const Definition& definition,
-                                 StrategyId strategy) override;
+                                 const BoundRecord& first) override;
   void write_live(uint32_t slot) override;
   void write_tombstone(uint32_t slot) override;
   void write_bound(uint32_t slot, const BoundRecord& record) override;

@@ -31,6 +31,9 @@ class SimDisk {
   SimDisk(const SimDisk&) = delete;
   SimDisk& operator=(const SimDisk&) = delete;
 
+  // Storage::place(): another number where the file was created anew, or is on another machine.
+  uint64_t place = 1;
+
   // A file with these bytes, durable. Also how an older copy is put back.
   void put(std::span<const std::byte> bytes);
 

@@ -30,6 +30,7 @@ bool SimLive::newer_exists(const layout::FileId& id, uint64_t epoch) {
 std::byte* SimLive::create(const layout::FileId& id, uint64_t epoch, uint64_t bytes) {
   ND_CHECK(bytes <= capacity_, "{} bytes of live counters", bytes);
   std::erase_if(files_, [&](const File& file) { return file.id == id && file.epoch == epoch; });
+  made_epoch_ = epoch;
   epoch_ = refuse_ ? 0 : epoch;
   if (refuse_) {
     world_.trace("live: no room, this run's counters die with its process");
@@ -51,6 +52,11 @@ void SimLive::drop_previous() {
   std::erase_if(files_, [&](const File& file) { return file.epoch == previous_epoch_; });
   for (File& file : files_)
     if (file.epoch == epoch_) file.named = true;
+}
+
+void SimLive::drop_newer() {
+  if (world_.death != Death::kNone) return;
+  std::erase_if(files_, [&](const File& file) { return file.epoch > made_epoch_; });
 }
 
 void SimLive::drop_current() {

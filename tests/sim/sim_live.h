@@ -18,6 +18,7 @@ class SimLive final : public LiveMemory {
   std::byte* create(const layout::FileId& id, uint64_t epoch, uint64_t bytes) override;
   void extend(uint64_t bytes) override;
   void drop_previous() override;
+  void drop_newer() override;
   void drop_current() override;
 
   // The tmpfs is full: this run's counters die with its process.
@@ -50,6 +51,7 @@ class SimLive final : public LiveMemory {
   std::vector<File> files_;
   uint64_t previous_epoch_ = 0;
   std::unique_ptr<std::byte, void (*)(void*)> plain_{nullptr, nullptr};
+  uint64_t made_epoch_ = 0;
   uint64_t epoch_ = 0;  // of the run; 0: it keeps no file
   bool refuse_ = false;
   bool told_of_newer_ = false;

@@ -12,6 +12,7 @@ constexpr uint64_t kTickNs = 1000 * kNsPerMs;
 constexpr uint64_t kDrainTickNs = 20 * kNsPerMs;
 constexpr uint64_t kDrainNs = 5000 * kNsPerMs;
 constexpr uint64_t kAbortNs = 2000 * kNsPerMs;
+constexpr uint64_t kLeaveNs = 500 * kNsPerMs;
 
 }  // namespace
 
@@ -48,18 +49,22 @@ SimServer::SimServer(World& world, SimDisk& disk, SimLive& live, SimNet& net, un
 }
 
 SimServer::~SimServer() {
+  cluster_.reset();
+  etcd_client_.reset();
   // With the sessions, which leave the context.
   for (const auto& part : parts_) part->loop.reset();
   dying_.restore();
 }
 
-Result<void> SimServer::start(const TlsContext* tls) {
+Result<void> SimServer::start(const TlsContext* tls, const SimMembership* membership) {
   disk_.watch_lost_pages();
   auto state = StateFile::open(storage_, live_, world_.clock, "dispensers.state");
   if (!state) return std::unexpected(state.error());
   state_ = std::move(*state);
   dying_.attach(*state_);
-  registry_ = std::make_unique<Registry>(dying_, world_.clock);
+  registry_ = std::make_unique<Registry>(
+      dying_, world_.clock,
+      membership != nullptr ? Registry::Mode::kClustered : Registry::Mode::kAlone);
   keeper_ = std::make_unique<Keeper>(*registry_, *state_, storage_, world_.clock);
   ServerFacts facts;
   facts.threads = loops();
@@ -68,6 +73,7 @@ Result<void> SimServer::start(const TlsContext* tls) {
   context_->protected_mode.store(false);
   sessions_ = std::make_unique<ClientSessions>(*context_);
   make_loops(tls);
+  if (membership != nullptr) join(*membership);
   context_->hang_up = [this](int fd) { net_.shutdown(fd, SHUT_RDWR); };
   net_.listen(true);
   listener_->start();
@@ -89,6 +95,43 @@ void SimServer::make_loops(const TlsContext* tls) {
                                          loops_, tls);
 }
 
+void SimServer::join(const SimMembership& membership) {
+  Part& first = *parts_.front();
+  etcd_client_ =
+      membership.etcd.connect(membership.machine, [&first] { first.ring.wake(first.ring); });
+  cluster_ = std::make_unique<Cluster>(
+      membership.settings, *etcd_client_, *registry_, *first.view, *state_, storage_.place(),
+      fmt::format("machine {}", membership.machine), world_.clock, first.random);
+  context_->cluster = cluster_.get();
+}
+
+void SimServer::trace_cluster() {
+  const ClusterStatus status = cluster_->status();
+  std::string now =
+      fmt::format("{}, epoch {}, dropped {}, leased {} in {} segments, failure '{}'", status.state,
+                  status.epoch, status.ordinals_dropped, status.ordinals_leased,
+                  status.segments_leased, status.last_failure);
+  if (now == traced_) return;
+  traced_ = std::move(now);
+  world_.trace("cluster: {}", traced_);
+}
+
+// As Node::tick(), and what the server does about its end.
+void SimServer::tick_cluster() {
+  if (cluster_->tick()) {
+    context_->news.fetch_add(1);
+    parts_.front()->ring.wake(parts_.front()->ring);
+  }
+  if (world_.tracing) trace_cluster();
+  if (cluster_->failure() && phase_ == Phase::kServe) {
+    world_.trace("{}", cluster_->failure()->message);
+    stop();
+  }
+  if (phase_ == Phase::kServe || !has_drained() || leave_until_ns_ != 0) return;
+  leave_until_ns_ = world_.clock.monotonic_ns() + kLeaveNs;
+  cluster_->leave();
+}
+
 bool SimServer::is_runnable(unsigned loop) const {
   const Part& part = *parts_[loop];
   return part.ring.has_ready() || world_.clock.monotonic_ns() >= part.deadline_ns;
@@ -106,6 +149,7 @@ void SimServer::step(unsigned loop) {
   const uint64_t wait_ns = part.ending == Ending::kNo ? kTickNs : kDrainTickNs;
   part.loop->run_tick(wait_ns);
   if (loop == 0) {
+    if (cluster_ && world_.death == Death::kNone) tick_cluster();
     listener_->tick();
     if (failed() && phase_ == Phase::kServe) {
       phase_ = Phase::kFail;
@@ -117,6 +161,7 @@ void SimServer::step(unsigned loop) {
   if (loop == 0)
     part.deadline_ns =
         std::min({part.deadline_ns, keeper_->deadline_ns(), listener_->deadline_ns()});
+  if (loop == 0 && cluster_) part.deadline_ns = std::min(part.deadline_ns, cluster_->deadline_ns());
   if (world_.death == Death::kNone) part.ring.submit();
 }
 
@@ -155,6 +200,13 @@ void SimServer::stop() {
 }
 
 bool SimServer::stopped() const {
+  if (!has_drained()) return false;
+  if (!cluster_ || world_.death != Death::kNone) return true;
+  return leave_until_ns_ != 0 &&
+         (cluster_->left() || world_.clock.monotonic_ns() >= leave_until_ns_);
+}
+
+bool SimServer::has_drained() const {
   const auto done = [](const auto& part) { return part->ending == Ending::kDone; };
   return std::ranges::all_of(parts_, done) && listener_->stopped() && (failed() || keeper_->idle());
 }

@@ -7,12 +7,15 @@
 #include <vector>
 
 #include "dying_store.h"
+#include "number_dispenser/base/cluster_settings.h"
+#include "number_dispenser/cluster/cluster.h"
 #include "number_dispenser/command/client_session.h"
 #include "number_dispenser/net/keeper.h"
 #include "number_dispenser/net/listener.h"
 #include "number_dispenser/net/loop.h"
 #include "number_dispenser/state/state_file.h"
 #include "sim_disk.h"
+#include "sim_etcd.h"
 #include "sim_live.h"
 #include "sim_ring.h"
 
@@ -32,6 +35,7 @@ class SimStorage final : public Storage {
 
   std::byte* data() override { return disk_.cache(); }
   uint64_t size() const override { return disk_.size(); }
+  uint64_t place() const override { return disk_.place; }
   Result<void> flush_now() override;
   void start_flush(Operation& operation) override;
   void start_growth(Operation& operation, uint64_t bytes) override;
@@ -44,6 +48,13 @@ class SimStorage final : public Storage {
   Death death_ = Death::kNone;
 };
 
+// What makes a server a node of a cluster.
+struct SimMembership {
+  testing_support::SimEtcd& etcd;
+  unsigned machine = 0;
+  ClusterSettings settings{};
+};
+
 class SimServer {
  public:
   SimServer(World& world, SimDisk& disk, SimLive& live, SimNet& net, unsigned loops);
@@ -53,8 +64,8 @@ class SimServer {
   SimStorage& storage() { return storage_; }
   void die_in_store(unsigned countdown, Death death) { dying_.arm(countdown, death); }
 
-  // `tls`: what clients speak, null: plain text.
-  Result<void> start(const TlsContext* tls = nullptr);
+  // `tls`: what clients speak, null: plain text. `membership`: null: serves alone.
+  Result<void> start(const TlsContext* tls = nullptr, const SimMembership* membership = nullptr);
   unsigned loops() const { return static_cast<unsigned>(parts_.size()); }
   // The loop's thread would be running: something has happened, or its time is over.
   bool is_runnable(unsigned loop) const;
@@ -74,6 +85,10 @@ class SimServer {
   Result<void> close();
 
   uint64_t epoch() const { return state_->epoch(); }
+  // Null where it serves alone.
+  const Cluster* cluster() const { return cluster_.get(); }
+  Registry& registry() { return *registry_; }
+  StateFile& state() { return *state_; }
 
  private:
   enum class Phase { kServe, kDrain, kFail };
@@ -91,6 +106,10 @@ class SimServer {
   };
 
   void make_loops(const TlsContext* tls);
+  void join(const SimMembership& membership);
+  void tick_cluster();
+  void trace_cluster();
+  bool has_drained() const;
   void begin_end(Part& part);
   void advance_end(Part& part);
 
@@ -108,6 +127,10 @@ class SimServer {
   std::unique_ptr<ClientSessions> sessions_;
   std::vector<Loop*> loops_;
   std::unique_ptr<Listener> listener_;
+  std::unique_ptr<etcd::Client> etcd_client_;
+  std::unique_ptr<Cluster> cluster_;
+  std::string traced_;
+  uint64_t leave_until_ns_ = 0;  // 0: it does not leave its cluster yet
   Phase phase_ = Phase::kServe;
 };
 

@@ -10,6 +10,27 @@ constexpr uint64_t kExtents = 64;  // more than any simulation grows to
 
 }  // namespace
 
+Totals& Totals::operator+=(const Totals& other) {
+  requests += other.requests;
+  starts += other.starts;
+  kills += other.kills;
+  power_cuts += other.power_cuts;
+  clean_stops += other.clean_stops;
+  failed_flushes += other.failed_flushes;
+  restored += other.restored;
+  ticks += other.ticks;
+  return *this;
+}
+
+std::string Totals::text(double elapsed_s) const {
+  return fmt::format(
+      "{} requests ({:.1f} million a minute), {} ticks, {} starts; {} kills, {} power cuts, {} "
+      "clean "
+      "stops, {} failed flushes, {} restored files",
+      requests, static_cast<double>(requests) / elapsed_s * 60e-6, ticks, starts, kills, power_cuts,
+      clean_stops, failed_flushes, restored);
+}
+
 Simulator::Simulator(uint64_t seed, bool tracing)
     : world_(seed),
       disk_(world_, layout::file_bytes(kExtents)),

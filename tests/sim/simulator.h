@@ -15,10 +15,14 @@ namespace number_dispenser::sim {
 struct Totals {
   uint64_t requests = 0, starts = 0, kills = 0, power_cuts = 0, clean_stops = 0, failed_flushes = 0,
            restored = 0, ticks = 0;
+
+  Totals& operator+=(const Totals& other);
+  std::string text(double elapsed_s) const;
 };
 
 class Simulator {
  public:
+  using TotalsType = Totals;
   Simulator(uint64_t seed, bool tracing);
 
   // Whether every promise was kept; else violation() says what was not, at step().

@@ -85,7 +85,7 @@ void Simulator::maybe_restore() {
   const uint64_t epoch = found->header.epoch;
   // Counters left by the run that was copied: what they say is known to be the last only if no run
   // came after it. Without counters the bound rules.
-  const bool counted = found->header.clean == 0 && live_.holds(epoch);
+  const bool counted = found->header.ending != layout::Ending::kClean && live_.holds(epoch);
   const bool last = epoch == last_epoch_;
   Oracle::Bounds bounds;
   if (!counted || last)

@@ -61,6 +61,7 @@ struct World {
   SimClock clock;
   Faults faults;
   bool tracing = false;
+  std::string who{};  // before each line of the trace
   uint64_t step = 0;
   std::string violation;
   Death death = Death::kNone;  // has struck: what the process does from now on is not real
@@ -70,7 +71,7 @@ struct World {
     if (!tracing) [[likely]]
       return;
     const uint64_t now_us = clock.monotonic_ns() / 1000;
-    fmt::print("{:>6} {:>5}.{:06} {}\n", step, now_us / 1'000'000, now_us % 1'000'000,
+    fmt::print("{:>6} {:>5}.{:06} {}{}\n", step, now_us / 1'000'000, now_us % 1'000'000, who,
                fmt::format(format, std::forward<Args>(args)...));
     std::fflush(stdout);
   }
