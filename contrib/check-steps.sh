@@ -7,8 +7,8 @@
 {
   quick_steps=(format scripts style build unit readme)
   all_steps=(
-    format scripts style build unit asan-build tsan-build clang-tidy sim mutants readme e2e redis clients ops faults
-    benchmarks powercut asan-unit asan-sim asan-e2e tsan-unit tsan-e2e fuzz
+    format scripts style build unit asan-build tsan-build clang-tidy sim mutants readme e2e cluster jepsen redis clients
+    ops faults benchmarks powercut asan-unit asan-sim asan-e2e tsan-unit tsan-e2e fuzz
   )
   long_steps=("${all_steps[@]}" coverage)
   # Of these, the ones that run beside the others.
@@ -19,24 +19,24 @@
 # shellcheck disable=SC2034
 declare -A needs=(
   [sim]=tests/sim [asan-sim]=tests/sim [redis]=tests/redis [faults]=tests/faults
-  [powercut]=tests/powercut [clients]=tests/clients
+  [powercut]=tests/powercut [clients]=tests/clients [cluster]=tests/cluster [jepsen]=tests/jepsen
 )
 
 check_packages=(
-  bash-completion btrfs-progs clang-19 clang-format clang-tidy-19 e2fsprogs fish fuse3
-  golang-github-gomodule-redigo-dev golang-go lcov libclang-rt-19-dev libfuse3-dev libhiredis-dev man-db mandoc
-  mount procps python3 python3-pytest python3-redis python3-seccomp python3-yaml redis-tools shellcheck systemd
-  util-linux xfsprogs zsh
+  bash-completion btrfs-progs clang-19 clang-format clang-tidy-19 e2fsprogs etcd-client fish fuse3
+  golang-github-gomodule-redigo-dev golang-go iproute2 lcov libclang-rt-19-dev libcurl4 libfaketime libfuse3-dev
+  libhiredis-dev man-db mandoc mount nftables openssl procps python3 python3-pytest python3-redis python3-seccomp
+  python3-yaml redis-tools shellcheck systemd util-linux xfsprogs zsh
 )
 
-client_packages=(golang-gopkg-redis.v5-dev libev-dev libevent-dev openssl)
+client_packages=(golang-gopkg-redis.v5-dev libev-dev libevent-dev)
 
 # Node's package manager may come from elsewhere, and then Debian's package would conflict with it.
 install_check_packages() {
   local packages=("${build_packages[@]}" "${check_packages[@]}")
   command -v npm > /dev/null || packages+=(nodejs npm)
   install_packages "${packages[@]}"
-  install_without_services redis-server
+  install_without_services redis-server etcd-server
   # Where a client cannot be installed, its tests are skipped and say so.
   (install_packages "${client_packages[@]}") || say "not all clients are installed"
   (install_without_services haproxy prometheus-redis-exporter) || say "not all clients are installed"
@@ -163,6 +163,25 @@ step_e2e() {
   run_pytest 3600 tests/e2e
 }
 
+# Nodes on a real etcd, and etcd away in every way.
+step_cluster() {
+  build_release number-dispenser
+  [[ $mode != long ]] || export ND_LONG=1
+  run_pytest 1800 tests/cluster
+}
+
+# Members of etcd and nodes on machines of their own, and everything going wrong that can.
+step_jepsen() {
+  build_release number-dispenser
+  run_pytest 60 tests/jepsen/test_checker.py
+  local seconds=60 status=0
+  [[ $mode != long ]] || seconds=600
+  tests/jepsen/run --seconds "$seconds" || status=$?
+  # 77: it cannot run here.
+  [[ $status != 77 ]] || return 0
+  return "$status"
+}
+
 # The same requests to Debian's redis-server and to this one.
 step_redis() {
   build_release number-dispenser
@@ -269,8 +288,8 @@ step_tsan_e2e() {
 
 # Every corpus again, and then so many seconds of new inputs.
 step_fuzz() {
-  local seconds=10
-  [[ $mode != long ]] || seconds=60
+  local seconds=60
+  [[ $mode != long ]] || seconds=600
   contrib/fuzz "$seconds" | tee "$scratch/fuzz"
   awk '/^fuzz: .* ok$/ { ok++ } /^fuzz: .* FAILED$/ { bad++ } END { print ok + 0, bad + 0, 0 }' \
     "$scratch/fuzz" > "$tally"

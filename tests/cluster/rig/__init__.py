@@ -1,0 +1,1 @@
+"""What the tests of a cluster stand on: etcd, nodes, the way between them, and what was drawn."""
