@@ -8,7 +8,9 @@ declare -A _number_dispenser_options=(
     --tls-key-file-pass --tls-ca-cert-file --tls-ca-cert-dir --tls-auth-clients --tls-protocols
     --tls-ciphers --tls-ciphersuites --tls-prefer-server-ciphers --slowlog-log-slower-than
     --slowlog-max-len --latency-monitor-threshold --latency-tracking
-    --latency-tracking-info-percentiles --enable-debug-command --check-config --version --help'
+    --latency-tracking-info-percentiles --enable-debug-command --cluster-endpoints --node-id
+    --cluster-prefix --cluster-user --cluster-password --cluster-ca-file --cluster-cert-file
+    --cluster-key-file --segment-minutes --check-config --version --help'
   [check]='--data --run --config --help'
   [dump]='--data --run --config --json --help'
   [commands]='--json --help'
@@ -48,15 +50,25 @@ declare -A _number_dispenser_values=(
   [--latency-tracking]='yes no'
   [--latency-tracking-info-percentiles]='LIST'
   [--enable-debug-command]='no local yes'
+  [--cluster-endpoints]='URL[,URL...]'
+  [--node-id]='NAME'
+  [--cluster-prefix]='PREFIX'
+  [--cluster-user]='NAME'
+  [--cluster-password]='PASSWORD'
+  [--cluster-ca-file]='FILE'
+  [--cluster-cert-file]='FILE'
+  [--cluster-key-file]='FILE'
+  [--segment-minutes]='MINUTES'
 )
 declare -A _number_dispenser_names=(
-  [all]='acl auth bgsave client command config dbsize debug del discard echo exec exists get hello
-    hexists hget hgetall hkeys hlen hmget hset hvals incr incrby info keys lastsave latency lolwut
-    memory mget monitor multi object ping quit randomkey reset role save scan select shutdown
+  [all]='acl auth bgsave client cluster command config dbsize debug del discard echo exec exists get
+    hello hexists hget hgetall hkeys hlen hmget hset hvals incr incrby info keys lastsave latency
+    lolwut memory mget monitor multi object ping quit randomkey reset role save scan select shutdown
     slowlog time type unlink unwatch watch'
   [acl]='cat deluser dryrun genpass getuser help list load log save setuser users whoami'
   [client]='caching getname getredir help id info kill list no-evict no-touch pause reply setinfo
     setname tracking trackinginfo unblock unpause'
+  [cluster]='help info keyslot myid nodes shards slots'
   [command]='count docs getkeys getkeysandflags help info list'
   [config]='get help resetstat rewrite set'
   [latency]='doctor graph help histogram history latest reset'

@@ -17,6 +17,7 @@ def test_system_install_is_complete(system_build, install, tmp_path):
         "usr/share/bash-completion/completions/number-dispenser",
         "usr/share/fish/vendor_completions.d/number-dispenser.fish",
         "usr/share/man/man5/number-dispenser.conf.5",
+        "usr/share/man/man7/number-dispenser-cluster.7",
         "usr/share/man/man7/number-dispenser-commands.7",
         "usr/share/man/man7/number-dispenser-strategies.7",
         "usr/share/man/man8/number-dispenser.8",

@@ -13,6 +13,7 @@ PAGES = [
     "number-dispenser.conf.5",
     "number-dispenser-commands.7",
     "number-dispenser-strategies.7",
+    "number-dispenser-cluster.7",
 ]
 
 
