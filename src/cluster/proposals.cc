@@ -56,19 +56,19 @@ void Cluster::take_proposals() {
 // While the node joins, for a while not at all.
 void Cluster::begin(RunningPtr running) {
   const bool waits = !joined_.load() && now_ns_ < running->give_up_ns;
-  if (connected_.load() && joined_.load()) return attempt(std::move(running));
+  if (connected_.load() && joined_.load()) return attempt(running);
   if (!leases() || !waits) return finish(*running, Proposal::Outcome::kAway);
   early_.push_back(std::move(running));
 }
 
-void Cluster::attempt(RunningPtr running) {
+void Cluster::attempt(const RunningPtr& running) {
   switch (running->proposal->what) {
     case Proposal::What::kDefine:
-      return create(std::move(running));
+      return create(running);
     case Proposal::What::kSwitch:
-      return look_up(std::move(running));
+      return look_up(running);
     case Proposal::What::kRemove:
-      return erase(std::move(running));
+      return erase(running);
   }
 }
 
@@ -90,7 +90,7 @@ void Cluster::ask_for(RunningPtr running, etcd::Txn txn,
   });
 }
 
-void Cluster::create(RunningPtr running) {
+void Cluster::create(const RunningPtr& running) {
   const Proposal& wanted = *running->proposal;
   const std::string& name = wanted.names.front();
   const StrategyId strategy = wanted.strategy.value_or(kDefaultStrategy);
@@ -137,7 +137,7 @@ bool Cluster::was_overtaken(Running& running, etcd::Revision at) {
   return true;
 }
 
-void Cluster::look_up(RunningPtr running) {
+void Cluster::look_up(const RunningPtr& running) {
   const std::string& name = running->proposal->names.front();
   etcd::Txn txn{.then = {etcd::get(key("def", name)), etcd::get(key("alloc", name))}};
   ask_for(running, std::move(txn),
@@ -189,7 +189,7 @@ void Cluster::found(const RunningPtr& running, const etcd::TxnResult& answer) {
   place(running);
 }
 
-void Cluster::change_strategy(RunningPtr running, const etcd::KeyValue& kv,
+void Cluster::change_strategy(const RunningPtr& running, const etcd::KeyValue& kv,
                               DefinitionRecord record) {
   record.strategy = *running->proposal->strategy;
   record.changed_us = clock_.unix_us();
@@ -214,7 +214,7 @@ void Cluster::change_strategy(RunningPtr running, const etcd::KeyValue& kv,
   });
 }
 
-void Cluster::erase(RunningPtr running) {
+void Cluster::erase(const RunningPtr& running) {
   const auto& names = running->proposal->names;
   etcd::Txn txn;
   for (size_t at = running->erased; at < std::min(running->erased + kNamesAtOnce, names.size());

@@ -105,9 +105,10 @@ Result<Config> merge(const CommandLine& line, const Environment& environment) {
     auto settings = read_config_file(config.config_file);
     if (!settings) return std::unexpected(settings.error());
     // Wherever it stands in the section, it comes after what it decides on.
-    std::ranges::stable_partition(*settings, [](const Setting& setting) {
-      return setting.option->key != kClusterEnabledKey;
+    const auto decides = std::ranges::find_if(*settings, [](const Setting& setting) {
+      return setting.option->key == kClusterEnabledKey;
     });
+    if (decides != settings->end()) std::rotate(decides, decides + 1, settings->end());
     applied = apply(config, *settings, ExitStatus::kConfiguration);
     if (applied) applied = apply_both();
   }

@@ -174,14 +174,15 @@ class Cluster {
   using RunningPtr = std::shared_ptr<Running>;
   void take_proposals();
   void begin(RunningPtr running);
-  void attempt(RunningPtr running);
-  void create(RunningPtr running);
+  void attempt(const RunningPtr& running);
+  void create(const RunningPtr& running);
   void created(const RunningPtr& running, const etcd::TxnResult& answer, Segment first);
   bool was_overtaken(Running& running, etcd::Revision at);
-  void look_up(RunningPtr running);
+  void look_up(const RunningPtr& running);
   void found(const RunningPtr& running, const etcd::TxnResult& answer);
-  void change_strategy(RunningPtr running, const etcd::KeyValue& kv, DefinitionRecord record);
-  void erase(RunningPtr running);
+  void change_strategy(const RunningPtr& running, const etcd::KeyValue& kv,
+                       DefinitionRecord record);
+  void erase(const RunningPtr& running);
   void erased(const RunningPtr& running, const etcd::TxnResult& answer);
   void place(RunningPtr running);
   void place_again();
