@@ -182,9 +182,9 @@ MUTANTS = [
     Mutant('the watch begins one revision late', 'src/cluster/follow.cc',
            'watched_ + 1,', 'watched_ + 2,', CLUSTER),
     Mutant('HSET is answered before etcd has committed it', 'src/cluster/proposals.cc',
-           '    case Proposal::What::kDefine:\n      return create(std::move(running));\n',
+           '    case Proposal::What::kDefine:\n      return create(running);\n',
            '    case Proposal::What::kDefine:\n      finish(*running, Proposal::Outcome::kDone);\n'
-           '      return create(std::move(running));\n', CLUSTER),
+           '      return create(running);\n', CLUSTER),
     Mutant('a definition that was overtaken is placed', 'src/cluster/proposals.cc',
            '  if (!is_old(name, at)) return false;\n', '  if (!is_old(name, at) || at > 0) return false;\n', CLUSTER),
     Mutant('a deletion is applied to a newer generation', 'src/cluster/proposals.cc',
