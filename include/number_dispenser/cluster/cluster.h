@@ -80,7 +80,6 @@ class Cluster {
 
   // Any thread. The answer is there when done() is; then there is news (tick()).
   std::shared_ptr<const Proposal> propose(Proposal proposal);
-  bool has_proposals() const { return has_proposals_.load(); }
   // Any thread: a segment that is missing is on its way; or etcd is there, but refuses.
   bool leases() const { return connected_.load() && !refused_.load(); }
   bool is_refused() const { return refused_.load(); }
