@@ -31,7 +31,6 @@ struct Inspection {
   std::vector<std::byte> bytes;
   Scan scan;
   bool running = false;
-  bool live_found = false;
   std::vector<Seen> dispensers;
 };
 
@@ -65,8 +64,8 @@ bool is_locked(const std::string& path) {
 void judge(Inspection& seen, const std::string& run_dir) {
   const bool clean = seen.scan.header.ending == layout::Ending::kClean;
   LiveDirectory live(run_dir);
-  const auto counters = live.open_previous(seen.scan.header.id, seen.scan.header.epoch);
-  seen.live_found = !counters.empty();
+  const layout::Header& header = seen.scan.header;
+  const auto counters = counters_of_run(live.open_previous(header.id, header.epoch), header);
   for (const ScannedTenant& tenant : seen.scan.tenants) {
     const layout::LiveSlot* line = clean ? nullptr : find_live(counters, tenant);
     const bool in_cluster = is_in_cluster(seen.scan.header);

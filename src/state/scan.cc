@@ -247,6 +247,13 @@ bool is_older(const ScannedTenant& tenant, const layout::LiveSlot* live) {
          strategy_of(tenant.record.strategy).durable;
 }
 
+std::span<const std::byte> counters_of_run(std::span<const std::byte> live, const Header& header) {
+  layout::LiveHeader counted{};
+  if (live.size() < sizeof counted) return {};
+  std::memcpy(&counted, live.data(), sizeof counted);
+  return counted.run == header.run ? live : std::span<const std::byte>();
+}
+
 const layout::LiveSlot* find_live(std::span<const std::byte> live, const ScannedTenant& tenant) {
   const uint64_t offset = sizeof(layout::LiveHeader) + tenant.slot * sizeof(layout::LiveSlot);
   if (offset + sizeof(layout::LiveSlot) > live.size()) return nullptr;

@@ -38,14 +38,6 @@ void put_header(std::byte* file, Header header) {
   std::memcpy(file + layout::kHeaderCopyOffset, &header, sizeof header);
 }
 
-// Live counters begin with their header. 0, which no run is, where there are none.
-uint64_t run_of(std::span<const std::byte> live) {
-  layout::LiveHeader header{};
-  if (live.size() < sizeof header) return 0;
-  std::memcpy(&header, live.data(), sizeof header);
-  return header.run;
-}
-
 void set_run(std::byte* live, uint64_t run) {
   std::memcpy(live + offsetof(layout::LiveHeader, run), &run, sizeof run);
 }
@@ -132,8 +124,8 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
   const uint64_t known_bytes = layout::file_bytes(found->header.extents);
   std::memset(storage.data() + known_bytes, 0, storage.size() - known_bytes);
 
-  const auto previous = live.open_previous(id, last_epoch);
-  const bool same_run = run_of(previous) == found->header.run;
+  const auto left = live.open_previous(id, last_epoch);
+  const auto previous = counters_of_run(left, found->header);
   file->header_.epoch = last_epoch + 1;
   file->header_.run = clock.monotonic_ns() ^ static_cast<uint64_t>(clock.unix_us()) << 20;
   file->live_base_ =
@@ -143,8 +135,7 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
         ExitStatus::kIoError,
         "no address space to reserve for live counters: raise its limit (LimitAS, ulimit -v)");
   set_run(file->live_base_, file->header_.run);
-  const Adopted adopted =
-      file->adopt(*found, same_run ? previous : std::span<const std::byte>(), what);
+  const Adopted adopted = file->adopt(*found, previous, what);
   if (!restored) file->last_end_ = last_end_of(found->header, adopted.counted);
   if (restored || adopted.older > 0) file->spoil_marks();
   if (found->header.ending != Ending::kClean) file->touch_every_page();

@@ -82,12 +82,11 @@ MUTANTS = [
     Mutant('recovery does not count what it skips', 'src/state/scan.cc',
            '    exact.wasted += record.bound - record.position;\n', ''),
     Mutant('live counters of another run are trusted', 'src/state/state_file.cc',
-           '  const auto previous = live.open_previous(id, last_epoch);\n'
-           '  const bool same_run = run_of(previous) == found->header.run;\n',
+           '  const auto left = live.open_previous(id, last_epoch);\n'
+           '  const auto previous = counters_of_run(left, found->header);\n',
            '  auto previous = live.open_previous(id, last_epoch);\n'
            '  for (uint64_t epoch = last_epoch + 50; previous.empty() && epoch > last_epoch + 1; --epoch)\n'
-           '    previous = live.open_previous(id, epoch);\n'
-           '  const bool same_run = true;\n'),
+           '    previous = live.open_previous(id, epoch);\n'),
     Mutant('a file older than its counters goes on at its bound', 'src/state/scan.cc',
            'const bool older = is_older(tenant, live);', 'const bool older = false;'),
     Mutant('live counters are not looked for', 'src/state/state_file.cc',

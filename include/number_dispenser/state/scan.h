@@ -64,6 +64,11 @@ bool is_older(const ScannedTenant& tenant, const layout::LiveSlot* live);
 // and the lease is for its owner to give up.
 BoundRecord recover(const ScannedTenant& tenant, const layout::LiveSlot* live, bool in_cluster);
 
+// `live`, counters of the header's epoch, where they are those of the very run that wrote it. None
+// where they are another copy's, which has run with this epoch as well.
+std::span<const std::byte> counters_of_run(std::span<const std::byte> live,
+                                           const layout::Header& header);
+
 // A tenant's line in a previous run's counters, or null if it is not there.
 const layout::LiveSlot* find_live(std::span<const std::byte> live, const ScannedTenant& tenant);
 
