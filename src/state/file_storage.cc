@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -14,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "lock.h"
 #include "number_dispenser/base/check.h"
 #include "number_dispenser/base/log.h"
 #include "number_dispenser/state/layout.h"
@@ -55,25 +55,15 @@ Result<void> make_directory(const std::string& directory) {
   }
 }
 
-// For as long as `fd` is open.
 Result<void> take_lock(int fd, const std::string& path) {
-  // io_uring may hold on to a killed process's descriptors for some milliseconds more.
-  constexpr int kTries = 50;
-  constexpr int kPauseMs = 20;
-  for (int tries = 1;; ++tries) {
-    struct flock lock {};
-    lock.l_type = F_WRLCK;
-    lock.l_whence = SEEK_SET;
-    if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) return {};
-    if (errno != EAGAIN && errno != EACCES)
-      return io_error(fmt::format("cannot lock {}", path), errno);
-    if (tries == kTries)
-      return fail(ExitStatus::kTemporary,
-                  fmt::format("another number-dispenser holds {}: stop it, or choose another "
-                              "directory with --data",
-                              path));
-    ::poll(nullptr, 0, kPauseMs);
-  }
+  const int error = lock_file(fd);
+  if (error == 0) return {};
+  if (error != EAGAIN) return io_error(fmt::format("cannot lock {}", path), error);
+  return fail(
+      ExitStatus::kTemporary,
+      fmt::format(
+          "another number-dispenser holds {}: stop it, or choose another directory with --data",
+          path));
 }
 
 Result<void> write_all(int fd, std::span<const std::byte> bytes) {

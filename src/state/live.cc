@@ -14,6 +14,7 @@
 #include <cstring>
 #include <memory>
 
+#include "lock.h"
 #include "number_dispenser/base/check.h"
 #include "number_dispenser/base/log.h"
 
@@ -45,6 +46,31 @@ bool is_trustworthy(int fd) {
          S_ISREG(what.st_mode) && what.st_uid == ::geteuid() && (what.st_mode & 077) == 0;
 }
 
+// What a server may have under this name: a file, and if another user's, then no one else's to
+// lock. Does not wait for the other end of a FIFO.
+Fd open_regular(const std::string& path, int access) {
+  Fd fd(::open(path.c_str(), access | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct stat found {};
+  if (fd.valid() && (::fstat(fd.get(), &found) != 0 || !S_ISREG(found.st_mode) ||
+                     (found.st_uid != ::geteuid() && (found.st_mode & 077) != 0)))
+    fd.reset();
+  return fd;
+}
+
+bool is_removed(int fd) {
+  struct stat found {};
+  return ::fstat(fd, &found) != 0 || found.st_nlink == 0;
+}
+
+// False, and nothing is removed, where another process has it locked.
+bool remove_unlocked(const std::string& path) {
+  const Fd fd = open_regular(path, O_RDWR);
+  if (fd.valid() && lock_file(fd.get()) == EAGAIN) return false;
+  // Whoever had the lock may have removed it: the name is then another file's.
+  if (!fd.valid() || !is_removed(fd.get())) ::unlink(path.c_str());
+  return true;
+}
+
 }  // namespace
 
 LiveDirectory::LiveDirectory(std::string directory) : directory_(std::move(directory)) {}
@@ -69,7 +95,6 @@ std::span<const std::byte> LiveDirectory::open_previous(const layout::FileId& id
   struct stat found {};
   if (!fd.valid() || ::fstat(fd.get(), &found) != 0) return {};
   const auto bytes = static_cast<uint64_t>(found.st_size);
-  previous_path_ = path;
   if (!is_trustworthy(fd.get()) || bytes < sizeof(layout::LiveHeader)) return {};
   void* mapped = ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd.get(), 0);
   if (mapped == MAP_FAILED) return {};
@@ -102,36 +127,73 @@ bool LiveDirectory::newer_exists(const layout::FileId& id, uint64_t epoch) {
       list(id), [&](const Found& found) { return found.named && found.epoch > epoch; });
 }
 
+std::unexpected<Error> LiveDirectory::in_use() const {
+  return fail(ExitStatus::kTemporary,
+              fmt::format("another number-dispenser runs with a copy of this state file (its live "
+                          "counters in {} are locked): stop it, or give each server a data "
+                          "directory of its own",
+                          directory_));
+}
+
+bool LiveDirectory::another_runs() const {
+  // Twice: a file that gets its name while the folder is read can be missed, but does so only once.
+  for (int look = 0; look < 2; ++look)
+    for (const Found& found : list(id_)) {
+      const std::string path = fmt::format("{}/{}", directory_, found.name);
+      if (path == path_) continue;
+      const Fd fd = open_regular(path, O_RDWR);
+      if (fd.valid() && lock_file(fd.get()) == EAGAIN) return true;
+    }
+  return false;
+}
+
 Result<void> LiveDirectory::create_file(const std::string& path, uint64_t bytes) {
-  // The state file's lock is ours, so a file of this name is left over from a start that did not
-  // finish.
-  ::unlink(path.c_str());
+  // Left over from a start that did not finish; or of a copy of the state file, which starts too.
+  if (!remove_unlocked(path)) return in_use();
   Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd.valid()) return fail_errno(ExitStatus::kIoError, path, errno);
-  if (!is_trustworthy(fd.get())) {
+  if (!fd.valid()) {
+    const int error = errno;
+    // Another start was quicker; or it is left over, and not ours to remove.
+    if (error == EEXIST && open_regular(path, O_RDWR).valid()) return in_use();
+    return fail_errno(ExitStatus::kIoError, path, error);
+  }
+  // A copy may have taken it for left over before it was locked.
+  const int error = lock_file(fd.get());
+  if (error == EAGAIN || is_removed(fd.get())) return in_use();
+  if (error != 0 || !is_trustworthy(fd.get())) {
     ::unlink(path.c_str());
+    if (error != 0) return fail_errno(ExitStatus::kIoError, path, error);
     return fail(ExitStatus::kIoError, fmt::format("{} is not on a tmpfs", directory_));
   }
   // Allocated before use: a full tmpfs shows here, not as SIGBUS at a store.
-  if (const int error = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(bytes)); error != 0) {
+  if (const int full = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(bytes)); full != 0) {
     ::unlink(path.c_str());
-    return fail_errno(ExitStatus::kIoError, path, error);
+    return fail_errno(ExitStatus::kIoError, path, full);
   }
   path_ = path;
   fd_ = std::move(fd);
   return {};
 }
 
-std::byte* LiveDirectory::create(const layout::FileId& id, uint64_t epoch, uint64_t bytes) {
+Result<std::byte*> LiveDirectory::create(const layout::FileId& id, uint64_t epoch, uint64_t bytes) {
   ND_CHECK(base_ == nullptr, "created twice");
   void* reserved = ::mmap(nullptr, kReservedBytes, PROT_NONE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (reserved == MAP_FAILED) return nullptr;
+  if (reserved == MAP_FAILED)
+    return fail(
+        ExitStatus::kIoError,
+        "no address space to reserve for live counters: raise its limit (LimitAS, ulimit -v)");
   base_ = static_cast<std::byte*>(reserved);
   id_ = id;
   epoch_ = epoch;
-  if (const auto made = create_file(path_of(id, epoch) + std::string(kNew), page_ceiling(bytes));
-      !made)
+  const auto made = create_file(path_of(id, epoch) + std::string(kNew), page_ceiling(bytes));
+  if (!made && made.error().status == ExitStatus::kTemporary) return std::unexpected(made.error());
+  // Not before one's own are locked: of two that start at the same time, one sees the other.
+  if (another_runs()) {
+    drop_current();
+    return in_use();
+  }
+  if (!made)
     log_warn("no live counters, so SIGKILL will cost what a power cut does: {}",
              made.error().message);
   extend(bytes);
@@ -169,16 +231,15 @@ void LiveDirectory::drop_previous() {
     const std::string named = path_.substr(0, path_.size() - kNew.size());
     if (::rename(path_.c_str(), named.c_str()) == 0) path_ = named;
   }
-  if (!previous_path_.empty()) ::unlink(previous_path_.c_str());
-  previous_path_.clear();
-  // Of starts that were killed before they came here. Newer ones stay: they tell a restored copy.
+  // Of the run before, and of starts that were killed before they came here. Newer ones stay: they
+  // tell a restored copy.
   for (const Found& found : list(id_))
-    if (found.epoch < epoch_) ::unlink(fmt::format("{}/{}", directory_, found.name).c_str());
+    if (found.epoch < epoch_) remove_unlocked(fmt::format("{}/{}", directory_, found.name));
 }
 
 void LiveDirectory::drop_newer() {
   for (const Found& found : list(id_))
-    if (found.epoch > epoch_) ::unlink(fmt::format("{}/{}", directory_, found.name).c_str());
+    if (found.epoch > epoch_) remove_unlocked(fmt::format("{}/{}", directory_, found.name));
 }
 
 void LiveDirectory::drop_current() {

@@ -104,7 +104,6 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
   auto found = scan({storage.data(), storage.size()});
   if (!found) return fail(ExitStatus::kIoError, fmt::format("{}: {}", what, found.error()));
   for (const std::string& note : found->notes) log_warn("{}: {}", what, note);
-  if (auto repaired = repair(storage, *found); !repaired) return std::unexpected(repaired.error());
 
   std::unique_ptr<StateFile> file(new StateFile(storage, live, clock));
   file->header_ = found->header;
@@ -112,6 +111,20 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
   const layout::FileId& id = found->header.id;
   const uint64_t last_epoch = found->header.epoch;
   const bool restored = live.newer_exists(id, last_epoch);
+  const auto left = live.open_previous(id, last_epoch);
+  const auto previous = counters_of_run(left, found->header);
+  file->header_.epoch = last_epoch + 1;
+  file->header_.run = clock.monotonic_ns() ^ static_cast<uint64_t>(clock.unix_us()) << 20;
+  // Before anything is written: whoever runs with a copy of this file makes this start a refusal.
+  const auto counters =
+      live.create(id, file->header_.epoch, layout::live_bytes(found->header.extents));
+  if (!counters) return std::unexpected(counters.error());
+  file->live_base_ = *counters;
+  set_run(file->live_base_, file->header_.run);
+  if (auto repaired = repair(storage, *found); !repaired) {
+    live.drop_current();
+    return std::unexpected(repaired.error());
+  }
   // In a cluster an older copy issues nothing again: it loses what it had leased.
   if (restored && !is_in_cluster(found->header))
     log_warn(
@@ -124,17 +137,6 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
   const uint64_t known_bytes = layout::file_bytes(found->header.extents);
   std::memset(storage.data() + known_bytes, 0, storage.size() - known_bytes);
 
-  const auto left = live.open_previous(id, last_epoch);
-  const auto previous = counters_of_run(left, found->header);
-  file->header_.epoch = last_epoch + 1;
-  file->header_.run = clock.monotonic_ns() ^ static_cast<uint64_t>(clock.unix_us()) << 20;
-  file->live_base_ =
-      live.create(id, file->header_.epoch, layout::live_bytes(found->header.extents));
-  if (file->live_base_ == nullptr)
-    return fail(
-        ExitStatus::kIoError,
-        "no address space to reserve for live counters: raise its limit (LimitAS, ulimit -v)");
-  set_run(file->live_base_, file->header_.run);
   const Adopted adopted = file->adopt(*found, previous, what);
   if (!restored) file->last_end_ = last_end_of(found->header, adopted.counted);
   if (restored || adopted.older > 0) file->spoil_marks();

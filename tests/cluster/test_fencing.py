@@ -8,21 +8,12 @@ import time
 import pytest
 
 from harness.resp import Error, encode
-from harness.waiting import PATIENCE, TIMEOUT_S, wait_for
+from harness.waiting import TIMEOUT_S, wait_for
 from rig.drawn import Drawer, Drawn
 from rig.node import DROPPED, IN_USE, NOT_OURS, Restless
+from rig.takeover import GIVES_UP_S, MARK_MOVES_S, answers, draw_for, note_the_rest, start_when_free
 
-MARK_MOVES_S = 3.5  # of use: the mark moves about once a second
 ALIVE_TTL_S = 10
-GIVES_UP_S = 45 * PATIENCE  # whoever waits for another one to vanish
-
-
-def draw_for(node, drawn, seconds, each=50):
-    end = time.monotonic() + seconds
-    with node.connect() as client:
-        while time.monotonic() < end:
-            drawn.take(node, each, client)
-            time.sleep(0.05)
 
 
 def put_back(copy, node, in_place):
@@ -227,26 +218,6 @@ def test_a_lost_directory_is_replaced_by_an_empty_one(etcd, join, new_node):
     drawn.take(node, 120)
 
 
-def start_when_free(node):
-    """Starts it as soon as nobody has its id any more."""
-    deadline = time.monotonic() + GIVES_UP_S
-    while True:
-        node.spawn()
-        wait_for(lambda: node.process.poll() is not None or answers(node), "an end or an answer", GIVES_UP_S)
-        if node.process.poll() is None:
-            return node.wait_for_state("connected", timeout_s=GIVES_UP_S)
-        ended = node.wait()
-        assert ended.status == IN_USE, ended
-        assert time.monotonic() < deadline, "the id does not become free"
-
-
-def answers(node, *words):
-    try:
-        return node.command(*(words or ("PING",)))
-    except Exception:  # Whatever it is, there is no answer yet.
-        return None
-
-
 @pytest.mark.parametrize("copied", [pytest.param("before the pause", marks=LONG), "during the pause"])
 def test_a_process_that_slept_while_another_took_its_place_is_harmless(etcd, join, new_node, copied):
     node, other = join("a", etcd), join("b", etcd)
@@ -268,10 +239,7 @@ def test_a_process_that_slept_while_another_took_its_place_is_harmless(etcd, joi
         drawn.take(other, 500)
     finally:
         node.resume()
-    for reply in sleeper.read_to_end().split(b"\r\n"):
-        if reply.isdigit():
-            drawn.note("the sleeper", int(reply))
-    sleeper.close()
+    note_the_rest(sleeper, drawn)
     ended = node.wait()
     assert ended.status == IN_USE, ended
     drawn.take(clone, 200)

@@ -6,6 +6,8 @@ import pytest
 
 from harness.ledger import DURABLE, Ledger
 
+IN_USE = 75  # another server runs with a copy of the state file
+
 
 def fill(server, count):
     """One dispenser of every durable strategy, `count` numbers drawn of each."""
@@ -139,3 +141,49 @@ def test_a_restored_older_copy_is_said_at_start(start, tmp_path):
     shutil.copytree(tmp_path / "backup", server.data, dirs_exist_ok=True)
     server.start()
     assert "older" in server.log(), server.log()
+
+
+def beside(new_server, server):
+    """A copy of the data of a server, as a snapshot of the file system is one, with the same run folder."""
+    copy = new_server.adopt(server.copy())
+    copy.run.rmdir()
+    copy.run = server.run
+    return copy
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_copy_beside_the_running_original_is_refused(start, new_server):
+    server = start()
+    ledgers = fill(server, 300)
+    copy = beside(new_server, server)
+    before, counters = contents(copy.data), live_files(server)
+    for _ in range(2):
+        ended = copy.spawn().wait()
+        assert ended.status == IN_USE and "copy of this state file" in ended.stderr, ended
+        assert contents(copy.data) == before
+        assert live_files(server) == counters
+    with server.connect() as client:
+        for ledger in ledgers:
+            ledger.draw(client, 50)
+    # Nothing was taken for a newer run, or an older one: it goes on exactly where it was.
+    server.crash()
+    assert "older" not in server.log(), server.log()
+    with server.connect() as client:
+        for ledger in ledgers:
+            ledger.check_exact(client)
+            ledger.draw(client, 50)
+
+
+def test_a_copy_of_a_killed_server_starts(start, new_server):
+    server = start()
+    ledgers = fill(server, 300)
+    server.kill9()
+    copy = beside(new_server, server).start()
+    with copy.connect() as client:
+        for ledger in ledgers:
+            ledger.check_exact(client)
+    ended = server.spawn().wait()
+    assert ended.status == IN_USE, ended

@@ -20,7 +20,8 @@ StateRun::StateRun(const StateInput& input, uint64_t seed)
     : random_(seed), storage_(pages_of(input.file), StateInput::kMostFileBytes) {
   const auto found = scan(input.file);
   if (!found || input.live.size() < sizeof(layout::LiveHeader)) return;
-  std::byte* counters = live_.create(found->header.id, found->header.epoch, input.live.size());
+  std::byte* counters =
+      live_.create(found->header.id, found->header.epoch, input.live.size()).value();
   constexpr size_t kHeader = offsetof(layout::LiveHeader, run);
   std::memcpy(counters + kHeader, input.live.data() + kHeader, input.live.size() - kHeader);
 }

@@ -36,7 +36,7 @@ class ModelLive final : public LiveMemory {
       if (file.exists && file.epoch > epoch) return true;
     return false;
   }
-  std::byte* create(const layout::FileId&, uint64_t epoch, uint64_t) override {
+  Result<std::byte*> create(const layout::FileId&, uint64_t epoch, uint64_t) override {
     pause(Wait::kDisk, nullptr);
     LiveFile& file = file_of(epoch);
     if (file.exists && file.epoch != epoch) std::abort();

@@ -27,7 +27,7 @@ bool SimLive::newer_exists(const layout::FileId& id, uint64_t epoch) {
   return told_of_newer_;
 }
 
-std::byte* SimLive::create(const layout::FileId& id, uint64_t epoch, uint64_t bytes) {
+Result<std::byte*> SimLive::create(const layout::FileId& id, uint64_t epoch, uint64_t bytes) {
   ND_CHECK(bytes <= capacity_, "{} bytes of live counters", bytes);
   std::erase_if(files_, [&](const File& file) { return file.id == id && file.epoch == epoch; });
   made_epoch_ = epoch;

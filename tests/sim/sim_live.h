@@ -15,7 +15,7 @@ class SimLive final : public LiveMemory {
 
   std::span<const std::byte> open_previous(const layout::FileId& id, uint64_t epoch) override;
   bool newer_exists(const layout::FileId& id, uint64_t epoch) override;
-  std::byte* create(const layout::FileId& id, uint64_t epoch, uint64_t bytes) override;
+  Result<std::byte*> create(const layout::FileId& id, uint64_t epoch, uint64_t bytes) override;
   void extend(uint64_t bytes) override;
   void drop_previous() override;
   void drop_newer() override;

@@ -28,7 +28,7 @@ class MemoryLive final : public LiveMemory {
       if (found->second.durable) return true;
     return false;
   }
-  std::byte* create(const layout::FileId& id, uint64_t epoch, uint64_t bytes) override {
+  Result<std::byte*> create(const layout::FileId& id, uint64_t epoch, uint64_t bytes) override {
     current_ = {id, epoch};
     memory_ = std::make_shared<Reservation>(capacity_bytes_);
     files_[current_] = {memory_, bytes, false};

@@ -260,7 +260,7 @@ class FailingLive : public FailingCalls {
   // Named, as a run leaves it.
   void leave(uint64_t epoch) {
     LiveDirectory live(shm.path());
-    live.create(id, epoch, kBytes);
+    ASSERT_TRUE(live.create(id, epoch, kBytes));
     live.drop_previous();
   }
   bool found(uint64_t epoch) {
@@ -333,7 +333,7 @@ TEST_F(FailingLive, CountersThatCannotGetTheirNameAreFoundUnderTheFirst) {
 
 TEST_F(FailingLive, WithoutAFileThereIsNothingToNameOrRemove) {
   LiveDirectory live("/dev/shm/number-dispenser-test-that-is-not-there");
-  std::byte* counters = live.create(id, 1, kBytes);
+  std::byte* counters = live.create(id, 1, kBytes).value();
   counters[kBytes - 1] = std::byte{1};
   live.extend(kBytes);
   live.drop_previous();

@@ -168,7 +168,8 @@ TEST(StateFile, AStartThatWasKilledIsNotTakenForARestoredCopy) {
   const auto id = machine.state().id();
   machine.kill();
   machine.live.open_previous(id, 1);
-  machine.live.create(id, 2, layout::live_bytes(1));  // killed before it wrote the new epoch
+  // Killed before it wrote the new epoch.
+  ASSERT_TRUE(machine.live.create(id, 2, layout::live_bytes(1)));
   EXPECT_EQ(logged([&] { machine.start(); }), "");
   EXPECT_EQ(machine.info("n").next, 5U);
 }

@@ -44,7 +44,7 @@ class LiveDirectoryTest : public testing::Test {
   // A run that was killed: one counter stands at `next`.
   void leave_counters(uint64_t epoch, uint64_t next) {
     LiveDirectory live(folder.path());
-    slot(live.create(id, epoch, kBytes), 3).next = next;
+    slot(live.create(id, epoch, kBytes).value(), 3).next = next;
     live.drop_previous();  // its epoch is durable
   }
   // The counter that a new run reads; nothing where it believes none.
@@ -125,7 +125,7 @@ TEST_F(LiveDirectoryTest, ARealDiskIsNotBelievedAndNotUsed) {
   if (is_tmpfs(disk.path())) GTEST_SKIP() << "the temporary directory is a tmpfs";
   LiveDirectory live(disk.path());
   std::byte* base = nullptr;
-  const std::string log = logged([&] { base = live.create(id, 1, kBytes); });
+  const std::string log = logged([&] { base = live.create(id, 1, kBytes).value(); });
   EXPECT_NE(log.find("is not on a tmpfs"), std::string::npos) << log;
   EXPECT_NE(log.find("SIGKILL will cost"), std::string::npos) << log;
   slot(base, 63).next = 1;  // plain memory serves
@@ -135,7 +135,7 @@ TEST_F(LiveDirectoryTest, ARealDiskIsNotBelievedAndNotUsed) {
 TEST_F(LiveDirectoryTest, AMissingFolderIsAWarningAndARunOnPlainMemory) {
   LiveDirectory live(folder.path() + "/missing");
   std::byte* base = nullptr;
-  EXPECT_NE(logged([&] { base = live.create(id, 1, kBytes); }).find("no live counters"),
+  EXPECT_NE(logged([&] { base = live.create(id, 1, kBytes).value(); }).find("no live counters"),
             std::string::npos);
   slot(base, 0).next = 1;
   EXPECT_FALSE(live.newer_exists(id, 0));
@@ -144,7 +144,7 @@ TEST_F(LiveDirectoryTest, AMissingFolderIsAWarningAndARunOnPlainMemory) {
 TEST_F(LiveDirectoryTest, GrowingKeepsTheCountersInPlace) {
   {
     LiveDirectory live(folder.path());
-    std::byte* const base = live.create(id, 1, kBytes);
+    std::byte* const base = live.create(id, 1, kBytes).value();
     slot(base, 3).next = 5;
     live.extend(layout::live_bytes(40));
     EXPECT_EQ(slot(base, 3).next, 5U);
@@ -164,9 +164,10 @@ TEST_F(LiveDirectoryTest, AFullTmpfsIsAWarningAndNeverASignal) {
   if (!full.mounted()) GTEST_SKIP() << "may not mount a tmpfs";
   LiveDirectory live(full.path());
   std::byte* base = nullptr;
-  EXPECT_NE(
-      logged([&] { base = live.create(id, 1, layout::live_bytes(16)); }).find("no live counters"),
-      std::string::npos);
+  EXPECT_NE(logged([&] {
+              base = live.create(id, 1, layout::live_bytes(16)).value();
+            }).find("no live counters"),
+            std::string::npos);
   for (size_t number = 0; number < 16 * 64; ++number) slot(base, number).next = number;
   EXPECT_TRUE(std::filesystem::is_empty(full.path()));
 }
@@ -176,7 +177,7 @@ TEST_F(LiveDirectoryTest, ATmpfsThatFillsUpLaterKeepsTheFirstCountersAndWarns) {
   if (!small.mounted()) GTEST_SKIP() << "may not mount a tmpfs";
   {
     LiveDirectory live(small.path());
-    std::byte* const base = live.create(id, 1, kBytes);
+    std::byte* const base = live.create(id, 1, kBytes).value();
     slot(base, 3).next = 5;
     EXPECT_NE(
         logged([&] { live.extend(layout::live_bytes(64)); }).find("no room for more live counters"),
@@ -203,7 +204,7 @@ TEST_F(LiveDirectoryTest, NewerCountersAreSeen) {
 
 TEST_F(LiveDirectoryTest, AStartThatDidNotFinishIsNoNewerRun) {
   leave_counters(7, 1);
-  { LiveDirectory(folder.path()).create(id, 8, kBytes); }
+  ASSERT_TRUE(LiveDirectory(folder.path()).create(id, 8, kBytes));
   EXPECT_EQ(files(), 2U);
   EXPECT_FALSE(LiveDirectory(folder.path()).newer_exists(id, 7));
   EXPECT_EQ(read_back(7), 1U);
@@ -212,7 +213,7 @@ TEST_F(LiveDirectoryTest, AStartThatDidNotFinishIsNoNewerRun) {
 TEST_F(LiveDirectoryTest, ARunKilledBeforeItsFileWasNamedIsReadBackByItsEpoch) {
   {
     LiveDirectory live(folder.path());
-    slot(live.create(id, 8, kBytes), 3).next = 9;
+    slot(live.create(id, 8, kBytes).value(), 3).next = 9;
   }
   EXPECT_EQ(read_back(8), 9U);
   EXPECT_EQ(read_back(7), std::nullopt);
@@ -222,7 +223,7 @@ TEST_F(LiveDirectoryTest, OldCountersGoWhenTheyAreNotNeeded) {
   leave_counters(1, 5);
   LiveDirectory live(folder.path());
   live.open_previous(id, 1);
-  live.create(id, 2, kBytes);
+  ASSERT_TRUE(live.create(id, 2, kBytes));
   EXPECT_EQ(files(), 2U);
   live.drop_previous();
   EXPECT_EQ(files(), 1U);

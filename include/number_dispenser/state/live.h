@@ -25,10 +25,12 @@ class LiveMemory {
   // A newer epoch's counters are there: the state file is older than the last run's.
   virtual bool newer_exists(const layout::FileId& id, uint64_t epoch) = 0;
 
-  // Zeroed memory for this run that never moves. Where it cannot be had on the tmpfs, plain memory
-  // and a warning: a SIGKILL then costs what a power cut does. Null where there is no address space
-  // to reserve.
-  virtual std::byte* create(const layout::FileId& id, uint64_t epoch, uint64_t bytes) = 0;
+  // Zeroed memory for this run that never moves, locked for as long as its process lives. Where it
+  // cannot be had on the tmpfs, plain memory and a warning: a SIGKILL then costs what a power cut
+  // does. kTemporary, with nothing left behind, where another process has counters of this id
+  // locked: it runs with a copy of the state file, so this one must not be written to. Of two that
+  // start at the same time at most one is not refused.
+  virtual Result<std::byte*> create(const layout::FileId& id, uint64_t epoch, uint64_t bytes) = 0;
   // Makes [0, bytes) usable.
   virtual void extend(uint64_t bytes) = 0;
   // This run's epoch is durable: its counters are the ones to trust, those of earlier epochs are
@@ -41,7 +43,8 @@ class LiveMemory {
 };
 
 // Files `number-dispenser-<id>-<epoch>.live` in a tmpfs folder, mode 0600; with `.new` behind it
-// until the epoch is durable.
+// until the epoch is durable. A name is removed only by who has locked the file. Not seen are
+// counters whose names are gone, those in another folder, and those of who is on plain memory.
 class LiveDirectory final : public LiveMemory {
  public:
   explicit LiveDirectory(std::string directory);
@@ -51,7 +54,7 @@ class LiveDirectory final : public LiveMemory {
 
   std::span<const std::byte> open_previous(const layout::FileId& id, uint64_t epoch) override;
   bool newer_exists(const layout::FileId& id, uint64_t epoch) override;
-  std::byte* create(const layout::FileId& id, uint64_t epoch, uint64_t bytes) override;
+  Result<std::byte*> create(const layout::FileId& id, uint64_t epoch, uint64_t bytes) override;
   void extend(uint64_t bytes) override;
   void drop_previous() override;
   void drop_newer() override;
@@ -68,9 +71,10 @@ class LiveDirectory final : public LiveMemory {
   std::string path_of(const layout::FileId& id, uint64_t epoch) const;
   std::vector<Found> list(const layout::FileId& id) const;
   Result<void> create_file(const std::string& path, uint64_t bytes);
+  bool another_runs() const;
+  std::unexpected<Error> in_use() const;
 
   std::string directory_;
-  std::string previous_path_;
   std::span<const std::byte> previous_;
   layout::FileId id_{};  // of this run
   uint64_t epoch_ = 0;
