@@ -43,7 +43,7 @@ bool is_trustworthy(int fd) {
   struct statfs where {};
   struct stat what {};
   return ::fstatfs(fd, &where) == 0 && where.f_type == TMPFS_MAGIC && ::fstat(fd, &what) == 0 &&
-         S_ISREG(what.st_mode) && what.st_uid == ::geteuid() && (what.st_mode & 077) == 0;
+         what.st_uid == ::geteuid() && (what.st_mode & 077) == 0;
 }
 
 // What a server may have under this name: a file, and if another user's, then no one else's to
@@ -86,11 +86,11 @@ std::string LiveDirectory::path_of(const layout::FileId& id, uint64_t epoch) con
 
 std::span<const std::byte> LiveDirectory::open_previous(const layout::FileId& id, uint64_t epoch) {
   std::string path = path_of(id, epoch);
-  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  Fd fd = open_regular(path, O_RDONLY);
   if (!fd.valid()) {
     // Killed after the epoch was durable and before the file had its name.
     path += kNew;
-    fd = Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    fd = open_regular(path, O_RDONLY);
   }
   struct stat found {};
   if (!fd.valid() || ::fstat(fd.get(), &found) != 0) return {};

@@ -284,6 +284,8 @@ TEST_F(FailingLive, CountersThatCannotBeLookedAtAreNotTrusted) {
   EXPECT_FALSE(found(1));
   fail_call(Call::kFstat, EIO, 1);
   EXPECT_FALSE(found(1));
+  fail_call(Call::kFstat, EIO, 2);
+  EXPECT_FALSE(found(1));
   fail_call(Call::kFstatfs, EIO);
   EXPECT_FALSE(found(1));
   fail_call(Call::kMmap, ENOMEM);

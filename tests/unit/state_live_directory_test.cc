@@ -120,6 +120,16 @@ TEST_F(LiveDirectoryTest, ALinkAndATruncatedFileAreNotBelieved) {
   EXPECT_EQ(read_back(4), std::nullopt);
 }
 
+TEST_F(LiveDirectoryTest, APipeIsNotBelievedNorWaitedFor) {
+  leave_counters(4, 77);
+  const std::string path = only_file();
+  std::filesystem::remove(path);
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  EXPECT_EQ(read_back(4), std::nullopt);
+  std::filesystem::rename(path, path + ".new");
+  EXPECT_EQ(read_back(4), std::nullopt);
+}
+
 TEST_F(LiveDirectoryTest, ARealDiskIsNotBelievedAndNotUsed) {
   const TemporaryDirectory disk;
   if (is_tmpfs(disk.path())) GTEST_SKIP() << "the temporary directory is a tmpfs";
