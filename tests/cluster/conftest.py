@@ -25,6 +25,7 @@ shared_fixture = _e2e.shared_fixture
 from rig.etcd import Etcd, missing  # noqa: E402
 from rig.node import Node  # noqa: E402
 from rig.proxy import Proxy  # noqa: E402
+from rig import subvolumes  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -103,3 +104,13 @@ def new_proxy_fixture():
     yield new_proxy
     for proxy in made:
         proxy.discard()
+
+
+@pytest.fixture(name="btrfs")
+def btrfs_fixture(tmp_path):
+    """A btrfs of its own. To be named before the nodes that are on it, so that it outlives them."""
+    if why := subvolumes.missing():
+        pytest.skip(why)
+    mounted = subvolumes.Subvolumes(tmp_path)
+    yield mounted
+    mounted.discard()
