@@ -155,7 +155,7 @@ MUTANTS = [
     Mutant('the id is claimed without comparing', 'src/cluster/join.cc',
            '    ask({.compares = {{key("node", settings_.node_id), etcd::Compare::What::kModified,\n'
            '                       node_revision_}},\n', '    ask({.compares = {},\n', CLUSTER),
-    Mutant('a segment of any run is reclaimed', 'src/cluster/join.cc',
+    Mutant('a segment of any run is reclaimed', 'src/cluster/reconcile.cc',
            'const bool is_ours = counter->node == settings_.node_id && counter->run == old_run_;',
            'const bool is_ours = counter->node == settings_.node_id;', CLUSTER),
     Mutant('an import leases from the first ordinal on', 'src/cluster/join.cc',

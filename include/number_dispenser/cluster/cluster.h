@@ -131,14 +131,15 @@ class Cluster {
   void list_page();
   void list_anew();
   void take_page(const etcd::TxnResult& answer);
+  void import_some();
+  void imported(const etcd::TxnResult& answer);
+  void serve();
+  // reconcile.cc
   void reconcile();
   void compare_local(const std::string& name);
   void compare_counter(const std::string& name, const Registry::Info& info);
   void fail_for_counter(const std::string& name);
-  void import_some();
-  void imported(const etcd::TxnResult& answer);
   void adopt_import(const std::string& name, const Known& known, uint64_t end);
-  void serve();
   // follow.cc
   void watch();
   void on_watched(const etcd::Answer<etcd::Watched>& news);

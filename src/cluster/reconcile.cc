@@ -1,0 +1,107 @@
+// How a node compares what it has with what etcd lists, and makes the one what the other is.
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "number_dispenser/base/log.h"
+#include "number_dispenser/cluster/cluster.h"
+#include "records.h"
+
+namespace number_dispenser {
+
+// Makes the registry what etcd had at the revision `listed_`.
+void Cluster::reconcile() {
+  imports_.clear();
+  std::vector<std::string> names;
+  registry_.list(0, UINT64_MAX, [&](std::string_view name) { names.emplace_back(name); });
+  // What this node has changed since that revision stays: the watch tells of it yet.
+  absl::erase_if(known_, [&](const auto& known) { return known.second.modified <= listed_; });
+  absl::erase_if(gone_, [&](const auto& gone) { return gone.second <= listed_; });
+  waiting_.clear();
+  for (const std::string& name : names) compare_local(name);
+  if (step_ == Step::kFailed) return;
+  for (auto& [name, listed] : listing_) {
+    // A counter alone is what a node that was cut off may have left; it says nothing.
+    if (listed.definition.created == 0 || is_old(name, listed_ + 1)) continue;
+    Known& known = known_[name];
+    known = {listed.definition.created, listed.definition.modified, 0, 0};
+    if (const auto counter = CounterRecord::read(listed.alloc.value)) {
+      known.alloc_modified = listed.alloc.modified;
+      known.alloc_next = counter->next;
+    }
+    place_definition(name, listed.definition, {});
+  }
+  listing_.clear();
+  placing_since_ns_ = now_ns_;
+  watched_ = std::exchange(listed_, 0);
+  step_ = Step::kImport;
+}
+
+void Cluster::compare_local(const std::string& name) {
+  const auto info = registry_.info(name);
+  if (!info) return;
+  const auto found = listing_.find(name);
+  const bool is_there = found != listing_.end() && found->second.definition.created != 0;
+  const auto generation = static_cast<etcd::Revision>(info->lease.generation);
+  if (generation == 0) {
+    if (!is_there) return imports_.push_back(name);
+    const Listed& listed = found->second;
+    const auto counter = CounterRecord::read(listed.alloc.value);
+    // An import of ours that was not answered, or whose answer did not get into the file. What was
+    // leased with it is ours where nobody has moved the counter since.
+    const auto record = DefinitionRecord::read(listed.definition.value);
+    const bool is_leased = Registry::is_leased(info->definition, info->strategy);
+    const uint64_t next = is_leased ? info->next : 0;
+    if (counter && record && record->imported_by == settings_.node_id &&
+        record->import_next == next && (keep_ || record->import_run == run_)) {
+      const bool was_ours = counter->node == settings_.node_id && counter->first == next &&
+                            (counter->run == run_ || (keep_ && counter->run == old_run_));
+      return adopt_import(name,
+                          {listed.definition.created, listed.definition.modified,
+                           listed.alloc.modified, counter->next},
+                          was_ours ? counter->next : next);
+    }
+    return fail_for_good(
+        ExitStatus::kConfiguration,
+        fmt::format("dispenser {} exists in the cluster, and in this data directory as one that "
+                    "served alone: delete one of the two first",
+                    name));
+  }
+  if (is_old(name, listed_ + 1)) return;
+  if (!is_there || found->second.definition.created != generation) {
+    remove_local(name);
+    return;
+  }
+  // Only before anything is leased: later, the list may be older than the latest lease.
+  if (!joined_.load()) compare_counter(name, *info);
+}
+
+// etcd's counter is never behind what was leased; and a segment that was leased for this node's
+// last run, but not yet written to the file when that ended, is still there.
+void Cluster::compare_counter(const std::string& name, const Registry::Info& info) {
+  const auto counter = CounterRecord::read(listing_[name].alloc.value);
+  if (!counter) return;
+  const Lease& lease = info.lease;
+  const uint64_t leased = lease.next.empty() ? lease.end : lease.next.end;
+  if (counter->next < leased) return fail_for_counter(name);
+  const bool is_ours = counter->node == settings_.node_id && counter->run == old_run_;
+  if (keep_ && is_ours && counter->first >= leased && counter->next > counter->first)
+    registry_.add_segment(name, lease.generation, {counter->first, counter->next});
+}
+
+void Cluster::fail_for_counter(const std::string& name) {
+  fail_for_good(
+      ExitStatus::kConfiguration,
+      fmt::format("etcd knows less of dispenser {} than this node has leased: etcd was restored "
+                  "from a backup, so it may lease again what was issued. See "
+                  "number-dispenser-cluster(7), \"Backup\".",
+                  name));
+}
+
+void Cluster::adopt_import(const std::string& name, const Known& known, uint64_t end) {
+  registry_.give_lease(name, {.generation = static_cast<uint64_t>(known.generation), .end = end});
+  known_[name] = known;
+  log_info("{} belongs to the cluster now", name);
+}
+
+}  // namespace number_dispenser
