@@ -35,10 +35,11 @@ void Cluster::heartbeat() {
                 .otherwise = {etcd::get(node_key)}};
   if (moves != 0)
     txn.then.push_back(etcd::put(node_key, NodeRecord{state_.stamp().mark, epoch_, host_}.text()));
-  client_.transact(std::move(txn), [this, moves](const etcd::Answer<etcd::TxnResult>& answer) {
-    heartbeat_in_flight_ = false;
-    on_heartbeat(answer, moves);
-  });
+  client_.transact(std::move(txn),
+                   [this, moves, seen = watched_](const etcd::Answer<etcd::TxnResult>& answer) {
+                     heartbeat_in_flight_ = false;
+                     on_heartbeat(answer, moves, seen);
+                   });
   keep_alive();
 }
 
@@ -47,13 +48,16 @@ void Cluster::end_move() {
   moved_twice_ = false;
 }
 
-void Cluster::on_heartbeat(const etcd::Answer<etcd::TxnResult>& answer, uint64_t moved) {
+// `seen`: a revision that etcd had when it was asked.
+void Cluster::on_heartbeat(const etcd::Answer<etcd::TxnResult>& answer, uint64_t moved,
+                           etcd::Revision seen) {
   if (step_ == Step::kFailed) return;
   note_answer(answer ? nullptr : &answer.error());
   if (!answer) {
     heartbeat_ns_ = now_ns_ + backoff_ns();
     return;
   }
+  if (answer->revision < seen) return fail_for_revision(seen, answer->revision);
   if (!answer->held) {
     const auto& node = answer->results[0].found;
     const auto record = node.empty() ? std::nullopt : NodeRecord::read(node[0].value);

@@ -79,6 +79,9 @@ void Cluster::contact(const etcd::TxnResult& answer) {
                     "emptied or restored, so it may lease again what was issued. See "
                     "number-dispenser-cluster(7), \"Backup\".",
                     settings_.node_id));
+  // An answer that is older than what is here is not asked whose leases these are.
+  if (const Newest newest = newest_generation(); newest.generation > answer.revision)
+    return fail_for_generation(newest.name);
   old_mark_ = record.mark;
   node_revision_ = node.empty() ? 0 : node[0].modified;
   const bool is_fresh = was_node && (old_mark_ == stamp.mark || old_mark_ == stamp.previous_mark);

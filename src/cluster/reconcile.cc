@@ -8,12 +8,50 @@
 #include "records.h"
 
 namespace number_dispenser {
+namespace {
+
+etcd::Revision generation_of(const Registry::Info& info) {
+  return static_cast<etcd::Revision>(info.lease.generation);
+}
+
+}  // namespace
+
+std::vector<std::string> Cluster::local_names() const {
+  std::vector<std::string> names;
+  registry_.list(0, UINT64_MAX, [&](std::string_view name) { names.emplace_back(name); });
+  return names;
+}
+
+// A generation is a revision of etcd: the newest here, and its dispenser.
+Cluster::Newest Cluster::newest_generation() const {
+  Newest newest;
+  for (std::string& name : local_names()) {
+    const auto info = registry_.info(name);
+    if (!info || generation_of(*info) <= newest.generation) continue;
+    newest = {std::move(name), generation_of(*info)};
+  }
+  return newest;
+}
+
+// What is listed is older than what this node knows: then nothing of it is believed.
+bool Cluster::is_listed_older(const std::string& name) const {
+  const auto info = registry_.info(name);
+  if (!info || is_old(name, listed_ + 1)) return false;
+  const etcd::Revision here = generation_of(*info);
+  if (here > listed_) return true;
+  const auto found = listing_.find(name);
+  return found != listing_.end() && found->second.definition.created != 0 &&
+         found->second.definition.created < here;
+}
 
 // Makes the registry what etcd had at the revision `listed_`.
 void Cluster::reconcile() {
+  if (listed_ < watched_) return fail_for_revision(watched_, listed_);
+  const std::vector<std::string> names = local_names();
+  // Before anything is changed.
+  for (const std::string& name : names)
+    if (is_listed_older(name)) return fail_for_generation(name);
   imports_.clear();
-  std::vector<std::string> names;
-  registry_.list(0, UINT64_MAX, [&](std::string_view name) { names.emplace_back(name); });
   // What this node has changed since that revision stays: the watch tells of it yet.
   absl::erase_if(known_, [&](const auto& known) { return known.second.modified <= listed_; });
   absl::erase_if(gone_, [&](const auto& gone) { return gone.second <= listed_; });
@@ -42,7 +80,7 @@ void Cluster::compare_local(const std::string& name) {
   if (!info) return;
   const auto found = listing_.find(name);
   const bool is_there = found != listing_.end() && found->second.definition.created != 0;
-  const auto generation = static_cast<etcd::Revision>(info->lease.generation);
+  const etcd::Revision generation = generation_of(*info);
   if (generation == 0) {
     if (!is_there) return imports_.push_back(name);
     const Listed& listed = found->second;
@@ -90,12 +128,22 @@ void Cluster::compare_counter(const std::string& name, const Registry::Info& inf
 }
 
 void Cluster::fail_for_counter(const std::string& name) {
-  fail_for_good(
-      ExitStatus::kConfiguration,
-      fmt::format("etcd knows less of dispenser {} than this node has leased: etcd was restored "
-                  "from a backup, so it may lease again what was issued. See "
-                  "number-dispenser-cluster(7), \"Backup\".",
-                  name));
+  fail_for_restored(fmt::format("etcd knows less of dispenser {} than this node has leased", name));
+}
+
+void Cluster::fail_for_generation(const std::string& name) {
+  fail_for_restored(fmt::format("etcd is older than dispenser {} as this node has it", name));
+}
+
+void Cluster::fail_for_revision(etcd::Revision before, etcd::Revision now) {
+  fail_for_restored(fmt::format("etcd's revision has gone back from {} to {}", before, now));
+}
+
+void Cluster::fail_for_restored(std::string_view sign) {
+  fail_for_good(ExitStatus::kConfiguration,
+                fmt::format("{}: etcd was restored from a backup, so it may lease again what was "
+                            "issued. See number-dispenser-cluster(7), \"Backup\".",
+                            sign));
 }
 
 void Cluster::adopt_import(const std::string& name, const Known& known, uint64_t end) {

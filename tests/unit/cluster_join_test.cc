@@ -236,6 +236,74 @@ TEST_F(ClusterJoin, ARestoredEtcdThatKnowsLessIsRefused) {
   EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
 }
 
+// Restored from a backup: all nodes are stopped, and etcd is what it was.
+TEST_F(ClusterJoin, ARestoredEtcdThatDoesNotKnowADefinitionIsRefused) {
+  ClusterNode& a = start("a");
+  const auto backup = etcd.store;
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  take(a, "d", 10);
+  a.kill();
+  etcd.store = backup;
+  const auto file = a.copy();
+  a.start();
+  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
+  EXPECT_NE(a.cluster().failure()->message.find("dispenser d"), std::string::npos);
+  EXPECT_EQ(a.registry().info("d")->wasted, 0U) << "what etcd says is not believed";
+  EXPECT_EQ(etcd.store.revision(), backup.revision()) << "nothing is changed there";
+}
+
+TEST_F(ClusterJoin, ARestoredEtcdThatHasADefinitionsFormerSelfIsRefused) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  ASSERT_EQ(define(a, "e"), Outcome::kDone);
+  const auto backup = etcd.store;
+  ASSERT_EQ(remove(a, "e"), Outcome::kDone);
+  ASSERT_EQ(remove(a, "d"), Outcome::kDone);
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  const uint64_t generation = lease(a, "d").generation;
+  take(a, "d", 10);
+  a.kill();
+  etcd.store = backup;
+  // It has counted past that generation since.
+  while (etcd.store.revision() < static_cast<etcd::Revision>(generation) + 10)
+    etcd.store.make({.then = {etcd::put("/elsewhere", "")}});
+  a.start();
+  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
+  EXPECT_NE(a.cluster().failure()->message.find("dispenser d"), std::string::npos);
+  ASSERT_TRUE(a.registry().info("d"));
+  EXPECT_EQ(lease(a, "d").generation, generation);
+  EXPECT_FALSE(knows(a, "e"));
+}
+
+TEST_F(ClusterJoin, AnEtcdThatIsRestoredUnderARunningNodeIsNoticed) {
+  ClusterNode& a = start("a");
+  run_ms(5000);  // nothing is issued: the node's key stays as it is
+  const auto backup = etcd.store;
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  etcd.store = backup;
+  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
+  EXPECT_TRUE(knows(a, "d"));
+}
+
+TEST_F(ClusterJoin, AnEtcdThatIsRestoredIsNoticedWhenAllIsReadAgain) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  const auto backup = etcd.store;
+  ASSERT_EQ(remove(a, "d"), Outcome::kDone);
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  run_ms(3000);
+  // The node's key alone is as it was.
+  const std::string node = "/number-dispenser/node/a";
+  const std::string mark = etcd.store.value_of(node);
+  const etcd::Revision before = etcd.store.revision();
+  etcd.store = backup;
+  while (etcd.store.revision() < before + 10) etcd.store.make({.then = {etcd::put(node, mark)}});
+  etcd.store.compact(etcd.store.revision());
+  etcd.cut_watches();
+  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
+  EXPECT_TRUE(knows(a, "d"));
+}
+
 TEST_F(ClusterJoin, ASegmentThatWasNotWrittenBeforeAKillIsReclaimed) {
   ClusterNode& a = start("a");
   ASSERT_EQ(define(a, "d"), Outcome::kDone);

@@ -135,10 +135,20 @@ class Cluster {
   void imported(const etcd::TxnResult& answer);
   void serve();
   // reconcile.cc
+  struct Newest {
+    std::string name{};
+    etcd::Revision generation = 0;  // 0: none is the cluster's
+  };
+  std::vector<std::string> local_names() const;
+  Newest newest_generation() const;
+  bool is_listed_older(const std::string& name) const;
   void reconcile();
   void compare_local(const std::string& name);
   void compare_counter(const std::string& name, const Registry::Info& info);
   void fail_for_counter(const std::string& name);
+  void fail_for_generation(const std::string& name);
+  void fail_for_revision(etcd::Revision before, etcd::Revision now);
+  void fail_for_restored(std::string_view sign);
   void adopt_import(const std::string& name, const Known& known, uint64_t end);
   // follow.cc
   void watch();
@@ -164,7 +174,8 @@ class Cluster {
   void again(Grant grant, uint64_t wait_ns);
   // heartbeat.cc
   void heartbeat();
-  void on_heartbeat(const etcd::Answer<etcd::TxnResult>& answer, uint64_t moved);
+  void on_heartbeat(const etcd::Answer<etcd::TxnResult>& answer, uint64_t moved,
+                    etcd::Revision seen);
   void end_move();
   void keep_alive();
   void revive();
