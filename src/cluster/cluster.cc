@@ -83,13 +83,29 @@ void Cluster::note_answer(const etcd::Failure* failure) {
     // Refused: etcd is there, but does not work for us.
     if (!is_answer || step_ == Step::kServe) return;
   } else {
+    if (step_ != Step::kFailed && is_other_etcd()) fail_for_other_etcd();
     failures_ = 0;
   }
+  if (step_ == Step::kFailed) return;
   answered_ns_ = now_ns_;
   if (connected_.exchange(true)) return;
   news_ = true;
   log_info("etcd answers");
   if (joined_.load()) change_status("connected");
+}
+
+// Behind the same endpoints there may be another one.
+bool Cluster::is_other_etcd() const {
+  const ClusterStamp& stamp = state_.stamp();
+  return stamp.mark != 0 && stamp.cluster_id != client_.cluster_id();
+}
+
+void Cluster::fail_for_other_etcd() {
+  fail_for_good(
+      ExitStatus::kConfiguration,
+      fmt::format("this data directory belongs to the etcd cluster {:016x}, but {:016x} answers: "
+                  "correct --cluster-endpoints, or start with an empty directory",
+                  state_.stamp().cluster_id, client_.cluster_id()));
 }
 
 // Soon at first, never later than a second, and not all nodes at once.

@@ -33,6 +33,7 @@ void Cluster::on_watched(const etcd::Answer<etcd::Watched>& news) {
     step_ = Step::kList;
     return;
   }
+  if (is_other_etcd()) return fail_for_other_etcd();
   watch_failures_ = 0;
   for (const etcd::Event& event : news->events) follow(event);
   watched_ = std::max(watched_, news->revision);

@@ -98,6 +98,7 @@ std::optional<etcd::Txn> Cluster::grant_txn(Grant& grant) {
 
 void Cluster::granted(std::vector<Grant> grants, const etcd::Answer<etcd::TxnResult>& answer) {
   note_answer(answer ? nullptr : &answer.error());
+  if (step_ == Step::kFailed) return;
   const bool refused = !answer && answer.error().kind == etcd::Failure::Kind::kRefused;
   if (refused != refused_.exchange(refused)) {
     news_ = true;

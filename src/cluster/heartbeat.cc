@@ -53,6 +53,7 @@ void Cluster::on_heartbeat(const etcd::Answer<etcd::TxnResult>& answer, uint64_t
                            etcd::Revision seen) {
   if (step_ == Step::kFailed) return;
   note_answer(answer ? nullptr : &answer.error());
+  if (step_ == Step::kFailed) return;
   if (!answer) {
     heartbeat_ns_ = now_ns_ + backoff_ns();
     return;

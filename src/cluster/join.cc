@@ -62,12 +62,6 @@ void Cluster::join() {
 void Cluster::contact(const etcd::TxnResult& answer) {
   const ClusterStamp& stamp = state_.stamp();
   const bool was_node = stamp.mark != 0;
-  if (was_node && stamp.cluster_id != client_.cluster_id())
-    return fail_for_good(
-        ExitStatus::kConfiguration,
-        fmt::format("this data directory belongs to the etcd cluster {:016x}, but {:016x} answers: "
-                    "correct --cluster-endpoints, or start with an empty directory",
-                    stamp.cluster_id, client_.cluster_id()));
   const auto& node = answer.results[0].found;
   const auto& alive = answer.results[1].found;
   NodeRecord record;
@@ -140,6 +134,7 @@ void Cluster::claim() {
   client_.grant_lease(kAliveS, [this](const etcd::Answer<int64_t>& lease) {
     asking_ = false;
     note_answer(lease ? nullptr : &lease.error());
+    if (step_ == Step::kFailed) return;
     if (!lease) return try_again(lease.error());
     alive_lease_ = *lease;
     const NodeRecord record{state_.stamp().mark, epoch_, host_};

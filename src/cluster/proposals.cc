@@ -77,6 +77,7 @@ void Cluster::ask_for(RunningPtr running, etcd::Txn txn,
   client_.transact(std::move(txn), [this, running = std::move(running), then = std::move(then)](
                                        const etcd::Answer<etcd::TxnResult>& answer) {
     note_answer(answer ? nullptr : &answer.error());
+    if (step_ == Step::kFailed) return finish(*running, Proposal::Outcome::kUnknown);
     if (answer) return then(*answer);
     const etcd::Failure& failure = answer.error();
     running->doubtful = running->doubtful || failure.may_have_happened || running->erased > 0;

@@ -219,6 +219,22 @@ TEST_F(ClusterJoin, AnotherEtcdIsRefused) {
   EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
 }
 
+TEST_F(ClusterJoin, AnotherEtcdBehindTheSameEndpointsIsRefusedAtEveryStep) {
+  // From the claim to the first heartbeats.
+  for (int ms = 5; ms <= 45; ms += 2) {
+    SCOPED_TRACE(ms);
+    ClusterNode& a = add("a" + std::to_string(ms));
+    a.start();
+    run_ms(static_cast<uint64_t>(ms));
+    if (a.state().stamp().mark == 0) continue;
+    etcd.cluster_id = 0xbad;
+    EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
+    EXPECT_NE(a.cluster().failure()->message.find("0000000000000bad"), std::string::npos);
+    etcd.cluster_id = 0xc1;
+    a.kill();
+  }
+}
+
 TEST_F(ClusterJoin, AnEmptiedEtcdIsRefused) {
   ClusterNode& a = used("a");
   stop(a);

@@ -202,8 +202,10 @@ class Cluster {
   // cluster.cc
   template <class Then>
   void ask(etcd::Txn txn, Then then);
-  // Null: it was answered with what was asked.
+  // Null: it was answered with what was asked. Afterwards this process may have failed.
   void note_answer(const etcd::Failure* failure);
+  bool is_other_etcd() const;
+  void fail_for_other_etcd();
   uint64_t backoff_ns();
   void try_again(const etcd::Failure& failure);
   void retry_later();
