@@ -64,8 +64,11 @@ void Cluster::contact(const etcd::TxnResult& answer) {
   const bool was_node = stamp.mark != 0;
   const auto& node = answer.results[0].found;
   const auto& alive = answer.results[1].found;
-  NodeRecord record;
-  if (!node.empty()) record = NodeRecord::read(node[0].value).value_or(NodeRecord{});
+  const auto found = node.empty() ? std::nullopt : NodeRecord::read(node[0].value);
+  if (!node.empty() && !found)
+    log_warn("the key of node {} in etcd cannot be read: it proves nothing, and is written anew",
+             settings_.node_id);
+  const NodeRecord record = found.value_or(NodeRecord{});
   if (node.empty() && was_node && stamp.previous_mark != 0)
     return fail_for_good(
         ExitStatus::kConfiguration,
@@ -78,7 +81,9 @@ void Cluster::contact(const etcd::TxnResult& answer) {
     return fail_for_generation(newest.name);
   old_mark_ = record.mark;
   node_revision_ = node.empty() ? 0 : node[0].modified;
-  const bool is_fresh = was_node && (old_mark_ == stamp.mark || old_mark_ == stamp.previous_mark);
+  // Without a key the mark before this file's first is still the latest: none.
+  const bool is_fresh = was_node && (node.empty() || found) &&
+                        (old_mark_ == stamp.mark || old_mark_ == stamp.previous_mark);
   const bool in_place = stamp.place == place_;
   const bool has_ended = state_.last_end() == LastEnd::kClean || in_place;
   // Live counters are of the last run on this machine, and nobody elsewhere takes over the leases

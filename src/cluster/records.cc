@@ -96,7 +96,8 @@ std::optional<NodeRecord> NodeRecord::read(std::string_view text) {
   NodeRecord record;
   const auto parsed =
       std::from_chars(digits.data(), digits.data() + digits.size(), record.mark, 16);
-  if (digits.empty() || parsed.ptr != digits.data() + digits.size() || !epoch) return std::nullopt;
+  if (digits.empty() || parsed.ptr != digits.data() + digits.size() || record.mark == 0 || !epoch)
+    return std::nullopt;
   record.epoch = static_cast<uint32_t>(*epoch);
   record.host = word(object, "host").value_or("");
   return record;

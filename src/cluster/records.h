@@ -41,7 +41,7 @@ struct CounterRecord {
 
 // Which process serves with a node's id.
 struct NodeRecord {
-  uint64_t mark = 0;
+  uint64_t mark = 0;  // never 0 where it was read
   uint32_t epoch = 0;
   std::string host{};
 

@@ -344,6 +344,24 @@ TEST_F(ClusterJoin, ASegmentThatWasNotWrittenBeforeAKillIsReclaimed) {
   take(a, "d", end);
 }
 
+TEST_F(ClusterJoin, AKeyThatCannotBeReadProvesNothing) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  // Before its first mark has moved: the one before is none.
+  ASSERT_EQ(a.state().stamp().previous_mark, 0U);
+  take(a, "d", 10);
+  a.cut_power();
+  for (const char* broken : {"", "{}", R"({"mark":"0000000000000000","epoch":1})"}) {
+    etcd.store.make({.then = {etcd::put("/number-dispenser/node/a", broken)}});
+    ClusterNode& copy = add("a");
+    copy.restore(a.copy(), 1);
+    copy.start();
+    join(copy);
+    EXPECT_GT(copy.cluster().status().ordinals_dropped, 0U) << broken;
+    copy.kill();
+  }
+}
+
 TEST_F(ClusterJoin, EtcdThatIsAwayIsWaitedFor) {
   ClusterNode& a = used("a");
   a.kill();
