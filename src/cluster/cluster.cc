@@ -24,6 +24,7 @@ Cluster::Cluster(const ClusterSettings& settings, etcd::Client& client, Registry
       registry_(registry),
       view_(view),
       state_(state),
+      opened_(state.stamp()),
       place_(place),
       host_(std::move(host)),
       clock_(clock),

@@ -4,7 +4,8 @@
 //   contact   is the file's mark the one that etcd has, and has the run that wrote the file ended?
 //   drop      if not, what its leases had left is wasted, durably;
 //   mark      a new mark, durable in the file;
-//   claim     the same mark into etcd, by comparing with what was read first;
+//   claim     the same mark into etcd, by comparing with what was read first; then the run's
+//             number into the file, which says that it had the id;
 //   list      all definitions and counters, at one revision;
 //   import    what this server had defined before it was a node.
 #include <fmt/format.h>
@@ -60,7 +61,8 @@ void Cluster::join() {
 }
 
 void Cluster::contact(const etcd::TxnResult& answer) {
-  const ClusterStamp& stamp = state_.stamp();
+  // What this run has stamped since, with a claim that was lost, proves nothing.
+  const ClusterStamp& stamp = opened_;
   const bool was_node = stamp.mark != 0;
   const auto& node = answer.results[0].found;
   const auto& alive = answer.results[1].found;
@@ -79,20 +81,22 @@ void Cluster::contact(const etcd::TxnResult& answer) {
   // An answer that is older than what is here is not asked whose leases these are.
   if (const Newest newest = newest_generation(); newest.generation > answer.revision)
     return fail_for_generation(newest.name);
-  old_mark_ = record.mark;
   node_revision_ = node.empty() ? 0 : node[0].modified;
   // Without a key the mark before this file's first is still the latest: none.
   const bool is_fresh = was_node && (node.empty() || found) &&
-                        (old_mark_ == stamp.mark || old_mark_ == stamp.previous_mark);
+                        (record.mark == stamp.mark || record.mark == stamp.previous_mark);
   const bool in_place = stamp.place == place_;
   const bool has_ended = state_.last_end() == LastEnd::kClean || in_place;
   // Live counters are of the last run on this machine, and nobody elsewhere takes over the leases
-  // of a run that was killed: no mark is needed.
-  const bool is_counted = was_node && in_place && state_.last_end() == LastEnd::kCounted;
+  // of a run that had the id and was killed: no mark is needed. Those of a run that never had it
+  // say nothing of what happened before.
+  const bool is_counted =
+      was_node && in_place && stamp.run != 0 && state_.last_end() == LastEnd::kCounted;
   keep_ = is_counted || (is_fresh && has_ended);
-  // Live counters prove that it is our own last process; else it may be another one.
-  if (!is_counted && !alive.empty()) return wait_for_other(record.host);
-  old_run_ = was_node ? stamp.run : 0;
+  // Live counters and etcd's mark prove that it is our own last process; else it may be another.
+  if (!(is_counted && is_fresh) && !alive.empty()) return wait_for_other(record.host);
+  // A claim that is lost must not make the owner's mark one of this file's.
+  previous_mark_ = keep_ ? record.mark : was_node ? random_mark() : 0;
   epoch_ = record.epoch + 1;
   step_ = keep_ || !was_node ? Step::kMark : Step::kDrop;
   if (step_ == Step::kDrop)
@@ -129,7 +133,7 @@ void Cluster::drop() {
 // Behind drop(), and in another flush: with the new mark old leases would be good.
 void Cluster::mark() {
   run_ = static_cast<uint32_t>(random_.below(UINT32_MAX) + 1);
-  state_.set_stamp({client_.cluster_id(), random_mark(), old_mark_, place_, run_});
+  state_.set_stamp({client_.cluster_id(), random_mark(), previous_mark_, place_, 0});
   change_ = registry_.request_flush();
   step_ = Step::kClaim;
 }
@@ -153,15 +157,20 @@ void Cluster::claim() {
 }
 
 void Cluster::claimed(const etcd::TxnResult& answer) {
-  step_ = Step::kList;
-  node_revision_ = answer.revision;
-  if (answer.held) return;
+  if (answer.held) {
+    node_revision_ = answer.revision;
+    ClusterStamp stamp = state_.stamp();
+    stamp.run = run_;
+    state_.set_stamp(stamp);
+    change_ = registry_.request_flush();
+    step_ = Step::kList;
+    return;
+  }
   const auto& node = answer.results[0].found;
   const auto record = node.empty() ? std::nullopt : NodeRecord::read(node[0].value);
   if (record && record->mark == state_.stamp().mark) {
     // An earlier try was made though it was not answered: once more, with this try's lease.
     node_revision_ = node[0].modified;
-    step_ = Step::kClaim;
     return;
   }
   log_warn("another process has taken node id {} just now", settings_.node_id);

@@ -93,7 +93,7 @@ void Cluster::compare_local(const std::string& name) {
     if (counter && record && record->imported_by == settings_.node_id &&
         record->import_next == next && (keep_ || record->import_run == run_)) {
       const bool was_ours = counter->node == settings_.node_id && counter->first == next &&
-                            (counter->run == run_ || (keep_ && counter->run == old_run_));
+                            (counter->run == run_ || (keep_ && counter->run == opened_.run));
       return adopt_import(name,
                           {listed.definition.created, listed.definition.modified,
                            listed.alloc.modified, counter->next},
@@ -122,7 +122,7 @@ void Cluster::compare_counter(const std::string& name, const Registry::Info& inf
   const Lease& lease = info.lease;
   const uint64_t leased = lease.next.empty() ? lease.end : lease.next.end;
   if (counter->next < leased) return fail_for_counter(name);
-  const bool is_ours = counter->node == settings_.node_id && counter->run == old_run_;
+  const bool is_ours = counter->node == settings_.node_id && counter->run == opened_.run;
   if (keep_ && is_ours && counter->first >= leased && counter->next > counter->first)
     registry_.add_segment(name, lease.generation, {counter->first, counter->next});
 }

@@ -156,7 +156,7 @@ MUTANTS = [
            '    ask({.compares = {{key("node", settings_.node_id), etcd::Compare::What::kModified,\n'
            '                       node_revision_}},\n', '    ask({.compares = {},\n', CLUSTER),
     Mutant('a segment of any run is reclaimed', 'src/cluster/reconcile.cc',
-           'const bool is_ours = counter->node == settings_.node_id && counter->run == old_run_;',
+           'const bool is_ours = counter->node == settings_.node_id && counter->run == opened_.run;',
            'const bool is_ours = counter->node == settings_.node_id;', CLUSTER),
     Mutant('an import leases from the first ordinal on', 'src/cluster/join.cc',
            '      counter.first = info->next;\n', '      counter.first = 0;\n', CLUSTER),

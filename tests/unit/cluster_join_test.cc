@@ -18,6 +18,16 @@ class ClusterJoin : public ClusterTest {
     const auto& error = node.cluster().failure();
     return error ? std::optional(error->status) : std::nullopt;
   }
+  // When its mark is durable.
+  void kill_before_its_claim(ClusterNode& node) {
+    const uint64_t mark = node.state().stamp().mark;
+    const std::string key = "/number-dispenser/node/" + node.settings.node_id;
+    const std::string before = etcd.store.value_of(key);
+    EXPECT_TRUE(until([&] { return node.state().stamp().mark != mark; }));
+    node.tick();
+    node.kill();
+    EXPECT_EQ(etcd.store.value_of(key), before);
+  }
   // With some numbers issued, and a mark that has moved since.
   ClusterNode& used(const std::string& id) {
     ClusterNode& node = start(id);
@@ -209,6 +219,55 @@ TEST_F(ClusterJoin, ASupersededProcessStopsIssuing) {
   take(a, "d", 1);
   EXPECT_EQ(failure(a), ExitStatus::kTemporary);
   EXPECT_FALSE(a.registry().issuing());
+}
+
+TEST_F(ClusterJoin, AnEmptyDirectoryWhoseClaimWasNotMadeDoesNotTakeTheIdLater) {
+  ClusterNode& a = used("a");
+  paused.insert(&a);
+  run_ms(15'000);  // nothing is heard of it
+  ClusterNode& other = add("a");
+  other.start();
+  kill_before_its_claim(other);
+  paused.clear();
+  run_ms(3000);
+  other.start();
+  EXPECT_EQ(failure(other), ExitStatus::kTemporary);
+  EXPECT_FALSE(a.cluster().has_failed());
+  EXPECT_EQ(take(a, "d"), 10U);
+}
+
+TEST_F(ClusterJoin, ACloneWhoseClaimWasNotMadeIsNotBelievedLater) {
+  ClusterNode& a = used("a");
+  stop(a);
+  ClusterNode& clone = add("a");
+  clone.restore(a.copy(), kElsewhere);
+  clone.start();
+  kill_before_its_claim(clone);
+  a.start();
+  join(a);
+  take(a, "d", 20);
+  stop(a);
+  clone.start();
+  join(clone);
+  EXPECT_GT(clone.cluster().status().ordinals_dropped, 0U);
+  EXPECT_GE(take(clone, "d"), 1000U);
+}
+
+TEST_F(ClusterJoin, AClaimThatWasMadeAndNotAnsweredKeepsTheLeases) {
+  ClusterNode& a = used("a");
+  const uint64_t end = lease(a, "d").end;
+  a.cut_power();
+  a.start();
+  const std::string node = "/number-dispenser/node/a";
+  const std::string before = etcd.store.value_of(node);
+  ASSERT_TRUE(until([&] { return etcd.store.value_of(node) != before; }));
+  EXPECT_EQ(a.state().stamp().run, 0U) << "it has heard of it";
+  a.cut_power();
+  a.start();
+  join(a);
+  EXPECT_EQ(lease(a, "d").end, end);
+  EXPECT_EQ(a.cluster().status().ordinals_dropped, 0U);
+  take(a, "d", 10);
 }
 
 TEST_F(ClusterJoin, AnotherEtcdIsRefused) {

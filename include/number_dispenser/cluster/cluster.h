@@ -223,6 +223,7 @@ class Cluster {
   Registry& registry_;
   Registry::View& view_;
   StateFile& state_;
+  const ClusterStamp opened_;  // as the last run left it
   const uint64_t place_;
   const std::string host_;
   const Clock& clock_;
@@ -240,12 +241,11 @@ class Cluster {
   bool left_ = false;
 
   // The join.
-  bool keep_ = false;      // the leases in the file are good
-  unsigned looks_ = 0;     // whether another process has vanished
-  uint64_t old_mark_ = 0;  // that etcd has
-  uint32_t old_run_ = 0;   // of the file's last run; 0: none
-  uint32_t run_ = 0;       // random, of this one: what it leases bears it
-  uint32_t epoch_ = 0;     // for people: claims of this node id so far
+  bool keep_ = false;           // the leases in the file are good
+  unsigned looks_ = 0;          // whether another process has vanished
+  uint64_t previous_mark_ = 0;  // that this file had, where etcd has it; 0: it never had any
+  uint32_t run_ = 0;            // random, of this one: what it leases bears it
+  uint32_t epoch_ = 0;          // for people: claims of this node id so far
   etcd::Revision node_revision_ = 0;
   int64_t alive_lease_ = 0;
   etcd::Revision listed_ = 0;   // the revision that is being listed; 0: the first page is to come

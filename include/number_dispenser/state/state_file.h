@@ -30,7 +30,7 @@ struct ClusterStamp {
   uint64_t mark = 0;
   uint64_t previous_mark = 0;  // etcd has this one while a move is under way
   uint64_t place = 0;          // Storage::place() of the run that wrote it
-  uint32_t run = 0;            // random, of the run that wrote it: what that leases bears it
+  uint32_t run = 0;            // random, of the run that leases with it; 0: it has no id yet
 
   friend bool operator==(const ClusterStamp&, const ClusterStamp&) = default;
 };
