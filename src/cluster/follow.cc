@@ -66,7 +66,7 @@ void Cluster::follow(const etcd::Event& event) {
 // it, or nothing while there is no room for it.
 std::optional<uint64_t> Cluster::place_definition(const std::string& name, const etcd::KeyValue& kv,
                                                   const Lease& lease) {
-  const bool waited = waiting_.erase(name) > 0;
+  const auto waited = waiting_.extract(name);
   const auto record = DefinitionRecord::read(kv.value);
   if (!record || !is_valid_name(name)) {
     log_error("etcd has a definition of {} bytes, revision {}, that is none: it is left out",
@@ -83,13 +83,14 @@ std::optional<uint64_t> Cluster::place_definition(const std::string& name, const
     return registry_.request_flush();
   }
   if (info) registry_.remove(view_, name);
-  Lease first = lease;
+  const bool has_waited = waited && waited.mapped().kv.created == kv.created;
+  Lease first = has_waited ? waited.mapped().lease : lease;
   first.generation = generation;
   const auto made = registry_.define(view_, name, record->definition, record->strategy, first);
   if (made.outcome == Registry::Outcome::kDone) return made.change;
-  if (made.outcome == Registry::Outcome::kRefused && !waited)
+  if (made.outcome == Registry::Outcome::kRefused && !has_waited)
     log_error("no room for dispenser {} of the cluster: the disk or the state file is full", name);
-  waiting_[name] = {kv, lease};
+  waiting_[name] = {kv, first};
   return std::nullopt;
 }
 

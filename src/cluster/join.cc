@@ -252,7 +252,7 @@ void Cluster::imported(const etcd::TxnResult& answer) {
   for (size_t at = 0; at < importing_.size(); ++at) {
     const auto& [name, end] = importing_[at];
     if (answer.results[at].txn[0].held) {
-      adopt_import(name, {answer.revision, answer.revision, answer.revision, end}, end);
+      adopt_import(name, {answer.revision, answer.revision, answer.revision, end, true}, end);
       continue;
     }
     // It is there since the list was made: by another node, or by a try of ours that was not

@@ -120,7 +120,7 @@ void Cluster::created(const RunningPtr& running, const etcd::TxnResult& answer, 
   running->kv = {key("def", name), record.text(), at, at};
   running->lease = {.end = first.end};
   if (was_overtaken(*running, at)) return;
-  known_[name] = {at, at, at, first.end};
+  known_[name] = {at, at, at, first.end, true};
   place(running);
 }
 
@@ -128,14 +128,29 @@ void Cluster::created(const RunningPtr& running, const etcd::TxnResult& answer, 
 bool Cluster::was_overtaken(Running& running, etcd::Revision at) {
   const std::string& name = running.proposal->names.front();
   if (!is_old(name, at)) return false;
-  // The wish that followed the watch's word may have been answered meanwhile: then this is lost.
-  if (running.lease.end > 0 &&
-      !registry_.add_segment(name, static_cast<uint64_t>(running.kv.created),
-                             {0, running.lease.end}))
-    note_lost({0, running.lease.end});
+  take_first(running);
   running.proposal->change = registry_.request_flush();
   finish(running, Proposal::Outcome::kDone);
   return true;
+}
+
+// The first segment, which came with a definition of this node's, goes to the dispenser that the
+// watch's word of it, or another request, has made: once.
+void Cluster::take_first(const Running& running) {
+  const std::string& name = running.proposal->names.front();
+  const auto known = known_.find(name);
+  if (running.lease.end == 0 || known == known_.end() ||
+      known->second.generation != running.kv.created ||
+      std::exchange(known->second.has_first, true))
+    return;
+  if (const auto waiting = waiting_.find(name); waiting != waiting_.end()) {
+    waiting->second.lease = running.lease;
+    return;
+  }
+  // The wish that followed the watch's word may have been answered meanwhile: then this is lost.
+  const Segment first{0, running.lease.end};
+  if (!registry_.add_segment(name, static_cast<uint64_t>(running.kv.created), first))
+    note_lost(first);
 }
 
 void Cluster::look_up(const RunningPtr& running) {
@@ -172,21 +187,23 @@ void Cluster::found(const RunningPtr& running, const etcd::TxnResult& answer) {
   }
   running->kv = kv;
   running->lease = {};
-  const std::string& name = wanted.names.front();
-  Known& known = known_[name];
-  if (known.generation != kv.created) {
-    known = {kv.created};
-    // Our own, which was not answered: its first segment is here.
-    const auto& counters = answer.results[1].found;
-    const auto counter = counters.empty() ? std::nullopt : CounterRecord::read(counters[0].value);
-    if (running->doubtful && counter && counter->node == settings_.node_id &&
-        counter->run == run_ && counter->first == 0 && counters[0].modified == kv.created) {
-      running->lease.end = counter->next;
-      known.alloc_modified = counters[0].modified;
-      known.alloc_next = counter->next;
+  Known& known = known_[wanted.names.front()];
+  const bool is_new = known.generation != kv.created;
+  if (is_new) known = {kv.created};
+  known.modified = std::max(known.modified, kv.modified);
+  // Our own, which was not answered: its first segment is here.
+  const auto& counters = answer.results[1].found;
+  const auto counter = counters.empty() ? std::nullopt : CounterRecord::read(counters[0].value);
+  if (running->doubtful && counter && counter->node == settings_.node_id && counter->run == run_ &&
+      counter->first == 0) {
+    running->lease.end = counter->next;
+    if (is_new) {
+      known = {kv.created, kv.modified, counters[0].modified, counter->next, true};
+    } else {
+      take_first(*running);
+      running->lease = {};
     }
   }
-  known.modified = std::max(known.modified, kv.modified);
   place(running);
 }
 

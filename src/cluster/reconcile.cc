@@ -33,15 +33,17 @@ Cluster::Newest Cluster::newest_generation() const {
   return newest;
 }
 
+bool Cluster::is_listed(const std::string& name) const {
+  const auto found = listing_.find(name);
+  return found != listing_.end() && found->second.definition.created != 0;
+}
+
 // What is listed is older than what this node knows: then nothing of it is believed.
 bool Cluster::is_listed_older(const std::string& name) const {
   const auto info = registry_.info(name);
   if (!info || is_old(name, listed_ + 1)) return false;
   const etcd::Revision here = generation_of(*info);
-  if (here > listed_) return true;
-  const auto found = listing_.find(name);
-  return found != listing_.end() && found->second.definition.created != 0 &&
-         found->second.definition.created < here;
+  return here > listed_ || (is_listed(name) && listing_.at(name).definition.created < here);
 }
 
 // Makes the registry what etcd had at the revision `listed_`.
@@ -53,7 +55,9 @@ void Cluster::reconcile() {
     if (is_listed_older(name)) return fail_for_generation(name);
   imports_.clear();
   // What this node has changed since that revision stays: the watch tells of it yet.
-  absl::erase_if(known_, [&](const auto& known) { return known.second.modified <= listed_; });
+  absl::erase_if(known_, [&](const auto& known) {
+    return known.second.modified <= listed_ && !is_listed(known.first);
+  });
   absl::erase_if(gone_, [&](const auto& gone) { return gone.second <= listed_; });
   waiting_.clear();
   for (const std::string& name : names) compare_local(name);
@@ -62,7 +66,8 @@ void Cluster::reconcile() {
     // A counter alone is what a node that was cut off may have left; it says nothing.
     if (listed.definition.created == 0 || is_old(name, listed_ + 1)) continue;
     Known& known = known_[name];
-    known = {listed.definition.created, listed.definition.modified, 0, 0};
+    const bool has_first = known.has_first && known.generation == listed.definition.created;
+    known = {listed.definition.created, listed.definition.modified, 0, 0, has_first};
     if (const auto counter = CounterRecord::read(listed.alloc.value)) {
       known.alloc_modified = listed.alloc.modified;
       known.alloc_next = counter->next;
@@ -79,7 +84,7 @@ void Cluster::compare_local(const std::string& name) {
   const auto info = registry_.info(name);
   if (!info) return;
   const auto found = listing_.find(name);
-  const bool is_there = found != listing_.end() && found->second.definition.created != 0;
+  const bool is_there = is_listed(name);
   const etcd::Revision generation = generation_of(*info);
   if (generation == 0) {
     if (!is_there) return imports_.push_back(name);
@@ -96,7 +101,7 @@ void Cluster::compare_local(const std::string& name) {
                             (counter->run == run_ || (keep_ && counter->run == opened_.run));
       return adopt_import(name,
                           {listed.definition.created, listed.definition.modified,
-                           listed.alloc.modified, counter->next},
+                           listed.alloc.modified, counter->next, true},
                           was_ours ? counter->next : next);
     }
     return fail_for_good(

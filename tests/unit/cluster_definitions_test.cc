@@ -10,6 +10,14 @@ using testing_support::ClusterTest;
 class ClusterDefinitions : public ClusterTest {
  protected:
   static constexpr Definition kOther{Kind::kIncrementing, 0, 500, 1};
+
+  static std::string def_key(const std::string& name) { return "/number-dispenser/def/" + name; }
+  // Whatever etcd is asked meanwhile is made, and not answered.
+  void lose_answers_until(const std::function<bool()>& so) {
+    etcd.faults.lost_answer = 1000;
+    EXPECT_TRUE(until(so));
+    etcd.faults = {};
+  }
 };
 
 TEST_F(ClusterDefinitions, EveryNodeHearsOfADefinitionAndOfItsEnd) {
@@ -102,6 +110,38 @@ TEST_F(ClusterDefinitions, AChangeIsTruthfulWhateverIsLost) {
     EXPECT_EQ(knows(a, name), there);
     EXPECT_EQ(knows(b, name), there);
   }
+}
+
+TEST_F(ClusterDefinitions, TheFirstSegmentOfWhatWasNotAnsweredIsIssued) {
+  ClusterNode& a = start("a");
+  for (const bool watched : {true, false}) {
+    const std::string name = watched ? "w" : "d";
+    run_ms(5000);
+    if (!watched) etcd.stall_watches();
+    // Two clients that want the same.
+    const auto one = a.cluster().propose(definition(name));
+    const auto two = a.cluster().propose(definition(name));
+    lose_answers_until([&] { return etcd.store.find(def_key(name)) != nullptr; });
+    ASSERT_TRUE(until([&] { return one->done() && two->done(); }));
+    EXPECT_EQ(one->outcome.load(), Outcome::kDone);
+    EXPECT_EQ(two->outcome.load(), Outcome::kDone);
+    EXPECT_EQ(take(a, name), 0U);
+    EXPECT_EQ(lease(a, name).skipped, 0U);
+    EXPECT_EQ(a.cluster().status().ordinals_lost, 0U);
+  }
+}
+
+TEST_F(ClusterDefinitions, AFirstSegmentInUseIsNotCountedAsLost) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  take(a, "d", 10);
+  const std::string before = etcd.store.value_of(def_key("d"));
+  const auto decided = a.cluster().propose(definition("d", kCounting, StrategyId::kPreBase));
+  lose_answers_until([&] { return etcd.store.value_of(def_key("d")) != before; });
+  ASSERT_TRUE(until([&] { return decided->done(); }));
+  EXPECT_EQ(decided->outcome.load(), Outcome::kDone);
+  EXPECT_EQ(a.cluster().status().ordinals_lost, 0U);
+  EXPECT_EQ(take(a, "d"), 10U);
 }
 
 TEST_F(ClusterDefinitions, WithoutEtcdNothingIsChanged) {

@@ -38,6 +38,7 @@
 
 namespace number_dispenser {
 
+struct CounterRecord;
 struct DefinitionRecord;
 
 // What INFO cluster shows.
@@ -107,6 +108,7 @@ class Cluster {
     etcd::Revision modified = 0;
     etcd::Revision alloc_modified = 0;  // 0: not seen
     uint64_t alloc_next = 0;
+    bool has_first = false;  // the segment that came with it is here, or lost
   };
 
   struct Grant {
@@ -141,6 +143,7 @@ class Cluster {
   };
   std::vector<std::string> local_names() const;
   Newest newest_generation() const;
+  bool is_listed(const std::string& name) const;
   bool is_listed_older(const std::string& name) const;
   void reconcile();
   void compare_local(const std::string& name);
@@ -166,6 +169,7 @@ class Cluster {
   std::optional<etcd::Txn> grant_txn(Grant& grant);
   void granted(std::vector<Grant> grants, const etcd::Answer<etcd::TxnResult>& answer);
   void settle_grant(Grant grant, const etcd::TxnResult& answer, etcd::Revision revision);
+  bool is_unanswered_first(const Grant& grant, const CounterRecord& counter);
   void note_counter(const Registry::Wish& wish, etcd::Revision modified, uint64_t next);
   void look_back(Grant grant, const etcd::KeyValue& kv);
   void look_again(Grant grant);
@@ -189,6 +193,7 @@ class Cluster {
   void create(const RunningPtr& running);
   void created(const RunningPtr& running, const etcd::TxnResult& answer, Segment first);
   bool was_overtaken(Running& running, etcd::Revision at);
+  void take_first(const Running& running);
   void look_up(const RunningPtr& running);
   void found(const RunningPtr& running, const etcd::TxnResult& answer);
   void change_strategy(const RunningPtr& running, const etcd::KeyValue& kv,
