@@ -21,10 +21,11 @@ constexpr size_t kNamesAtOnce = 40;              // two operations each
 struct Cluster::Running {
   std::shared_ptr<Proposal> proposal;
   uint64_t give_up_ns = 0;
-  size_t erased = 0;      // names of a removal that are done with
-  bool doubtful = false;  // an attempt was not answered, and may have been made
-  etcd::KeyValue kv{};    // as etcd has the definition now
-  Lease lease{};          // that came with it
+  size_t erased = 0;       // names of a removal that are done with
+  bool doubtful = false;   // an attempt was not answered, and may have been made
+  bool looked_up = false;  // whether it was, when etcd refused
+  etcd::KeyValue kv{};     // as etcd has the definition now
+  Lease lease{};           // that came with it
 };
 
 std::shared_ptr<const Proposal> Cluster::propose(Proposal proposal) {
@@ -81,13 +82,17 @@ void Cluster::ask_for(RunningPtr running, etcd::Txn txn,
     if (answer) return then(*answer);
     const etcd::Failure& failure = answer.error();
     running->doubtful = running->doubtful || failure.may_have_happened || running->erased > 0;
-    if (failure.kind == etcd::Failure::Kind::kRefused && !running->doubtful)
-      return finish(*running, Proposal::Outcome::kRefused, failure.text);
     const bool again = running->proposal->what != Proposal::What::kRemove;
+    if (failure.kind == etcd::Failure::Kind::kRefused) {
+      // Etcd may refuse to change what it lets be read: what an earlier attempt has made.
+      if (again && running->doubtful && !std::exchange(running->looked_up, true))
+        return look_up(running);
+      return finish(*running, Proposal::Outcome::kRefused, failure.text);
+    }
     // Creating twice, or switching twice, says what is there: an attempt that was not answered
     // costs nothing but time.
     if (again && now_ns_ < running->give_up_ns) return attempt(running);
-    finish(*running, running->doubtful ? Proposal::Outcome::kUnknown : Proposal::Outcome::kAway);
+    finish(*running, Proposal::Outcome::kAway);
   });
 }
 
@@ -174,10 +179,8 @@ void Cluster::found(const RunningPtr& running, const etcd::TxnResult& answer) {
   const auto record = DefinitionRecord::read(kv.value);
   if (!record)
     return finish(*running, Proposal::Outcome::kRefused, "a broken definition: " + kv.key);
-  // Ours may have been there in between, where an attempt was not answered.
   if (defines && record->definition != wanted.definition)
-    return finish(*running,
-                  running->doubtful ? Proposal::Outcome::kUnknown : Proposal::Outcome::kDiffers);
+    return finish(*running, Proposal::Outcome::kDiffers);
   const StrategyId strategy = wanted.strategy.value_or(record->strategy);
   if (strategy != record->strategy) {
     if (Registry::is_leased(record->definition, strategy) !=
@@ -284,6 +287,10 @@ void Cluster::place_again() {
 }
 
 void Cluster::finish(Running& running, Proposal::Outcome outcome, std::string text) {
+  // Each of the others says that nothing was changed. But where an attempt was not answered, what
+  // it wanted may have been there in between, or may come yet.
+  const bool is_made = outcome == Proposal::Outcome::kDone || outcome == Proposal::Outcome::kNoRoom;
+  if (running.doubtful && !is_made) outcome = Proposal::Outcome::kUnknown;
   running.proposal->text = std::move(text);
   running.proposal->outcome.store(outcome);
   news_ = true;

@@ -1,4 +1,6 @@
 // How changes of definitions are decided in etcd, and how the other nodes follow them.
+#include <array>
+
 #include "cluster_test.h"
 
 namespace number_dispenser {
@@ -142,6 +144,47 @@ TEST_F(ClusterDefinitions, AFirstSegmentInUseIsNotCountedAsLost) {
   EXPECT_EQ(decided->outcome.load(), Outcome::kDone);
   EXPECT_EQ(a.cluster().status().ordinals_lost, 0U);
   EXPECT_EQ(take(a, "d"), 10U);
+}
+
+TEST_F(ClusterDefinitions, WhatEtcdRefusesAfterItHasMadeItIsLookedUp) {
+  ClusterNode& a = start("a");
+  const auto decided = a.cluster().propose(definition("d"));
+  lose_answers_until([&] { return etcd.store.find(def_key("d")) != nullptr; });
+  etcd.refuse(3'600'000'000'000);
+  ASSERT_TRUE(until([&] { return decided->done(); }));
+  EXPECT_EQ(decided->outcome.load(), Outcome::kDone);
+}
+
+TEST_F(ClusterDefinitions, AChangeInDoubtIsNeverSaidNotToHaveBeenMade) {
+  ClusterNode& a = start("a");
+  ClusterNode& b = start("b");
+  const auto then = std::to_array<std::function<void(const std::string&)>>(
+      {[&](const std::string& name) { EXPECT_EQ(remove(b, name), Outcome::kDone); },
+       [&](const std::string& name) {
+         EXPECT_EQ(remove(b, name), Outcome::kDone);
+         EXPECT_EQ(define(b, name, kCounting, StrategyId::kMemory), Outcome::kDone);
+       },
+       [&](const std::string& name) {
+         etcd.store.make({.then = {etcd::put(def_key(name), "broken")}});
+       },
+       [&](const std::string& name) {
+         EXPECT_EQ(remove(b, name), Outcome::kDone);
+         etcd.refuse(10'000'000'000);
+       }});
+  for (size_t at = 0; at < then.size(); ++at) {
+    SCOPED_TRACE(at);
+    const std::string name = "d" + std::to_string(at);
+    run_ms(5000);
+    ASSERT_EQ(define(a, name), Outcome::kDone);
+    const std::string before = etcd.store.value_of(def_key(name));
+    Proposal wanted(What::kSwitch, {name});
+    wanted.strategy = StrategyId::kPreBase;
+    const auto decided = a.cluster().propose(std::move(wanted));
+    lose_answers_until([&] { return etcd.store.value_of(def_key(name)) != before; });
+    then[at](name);
+    ASSERT_TRUE(until([&] { return decided->done(); }));
+    EXPECT_EQ(decided->outcome.load(), Outcome::kUnknown);
+  }
 }
 
 TEST_F(ClusterDefinitions, WithoutEtcdNothingIsChanged) {
