@@ -32,7 +32,6 @@ Cluster::Cluster(const ClusterSettings& settings, etcd::Client& client, Registry
       now_ns_(clock.monotonic_ns()),
       answered_ns_(now_ns_) {
   status_.node_id = settings.node_id;
-  status_.state = "joining";
 }
 
 bool Cluster::tick() {
@@ -46,10 +45,9 @@ bool Cluster::tick() {
     place_waiting();
     send_grants();
   }
-  if (connected_.load() && now_ns_ - answered_ns_ >= kAwayNs) {
+  if (connected_.load() && now_ns_ - std::max(answered_ns_.load(), idle_ns_) >= kAwayNs) {
     connected_.store(false);
     news_ = true;  // whoever waits for a segment is told
-    change_status(joined_.load() ? "away" : "joining");
     log_away();
   }
   take_proposals();
@@ -82,7 +80,7 @@ void Cluster::note_answer(const etcd::Failure* failure) {
   if (failure != nullptr) {
     ++failures_;
     // Refused: etcd is there, but does not work for us.
-    if (!is_answer || step_ == Step::kServe) return;
+    if (!is_answer || joined_.load()) return;
   } else {
     if (step_ != Step::kFailed && is_other_etcd()) fail_for_other_etcd();
     failures_ = 0;
@@ -92,7 +90,6 @@ void Cluster::note_answer(const etcd::Failure* failure) {
   if (connected_.exchange(true)) return;
   news_ = true;
   log_info("etcd answers");
-  if (joined_.load()) change_status("connected");
 }
 
 // Behind the same endpoints there may be another one.
@@ -141,7 +138,6 @@ void Cluster::fail_for_good(ExitStatus status, std::string message) {
   failed_.store(true);
   registry_.stop_issuing();
   failure_ = Error{status, std::move(message)};
-  change_status("failed");
   news_ = true;
 }
 
@@ -154,16 +150,13 @@ void Cluster::leave() {
   client_.revoke(alive_lease_, [this](const etcd::Answer<bool>&) { left_ = true; });
 }
 
-void Cluster::change_status(std::string_view state) {
-  const std::lock_guard lock(status_mutex_);
-  status_.state = state;
-  status_.epoch = epoch_;
-  status_.cluster_id = client_.cluster_id();
-}
-
 ClusterStatus Cluster::status() const {
   const std::lock_guard lock(status_mutex_);
   ClusterStatus copy = status_;
+  copy.state = failed_.load()      ? "failed"
+               : !joined_.load()   ? "joining"
+               : connected_.load() ? "connected"
+                                   : "away";
   copy.away_s =
       (std::max(clock_.monotonic_ns(), answered_ns_.load()) - answered_ns_.load()) / 1'000'000'000;
   return copy;

@@ -35,6 +35,7 @@ constexpr size_t kImportsAtOnce = 40;  // three operations each
 void Cluster::join() {
   if (asking_) return;
   if (change_ != 0) {
+    idle_ns_ = now_ns_;
     if (registry_.settled().load() <= change_) return wake_at(now_ns_ + kSettleNs);
     change_ = 0;
   }
@@ -239,6 +240,7 @@ void Cluster::import_some() {
   if (importing_.empty()) {
     // What is not placed yet would be answered as if it did not exist.
     place_waiting();
+    idle_ns_ = now_ns_;
     if (!waiting_.empty() && now_ns_ - placing_since_ns_ < kPlacingNs) return;
     return serve();
   }
@@ -263,13 +265,17 @@ void Cluster::imported(const etcd::TxnResult& answer) {
 
 void Cluster::serve() {
   step_ = Step::kServe;
+  refused_.store(false);
   if (joined_.load()) return;  // a second look
   registry_.resume_leases();
+  {
+    const std::lock_guard lock(status_mutex_);
+    status_.epoch = epoch_;
+    status_.cluster_id = client_.cluster_id();
+  }
   joined_.store(true);
-  refused_.store(false);
   heartbeat_ns_ = now_ns_;
   flushes_marked_ = registry_.flushes();
-  change_status("connected");
   news_ = true;
   log_info("joined the cluster {:016x} as node {}, epoch {}: {} definitions", client_.cluster_id(),
            settings_.node_id, epoch_, known_.size());

@@ -82,6 +82,43 @@ TEST_F(ClusterLeases, WithoutEtcdANodeGoesOnWithWhatItHas) {
   EXPECT_EQ(a.cluster().status().state, "connected");
 }
 
+TEST_F(ClusterLeases, EtcdThatGoesAwayWhileANodeWaitsForRoomIsSaidToBeAway) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  const std::string definitions = "/number-dispenser/def/";
+  const std::string value = etcd.store.value_of(definitions + "d");
+  // More than the file has room for.
+  for (int at = 0; at < 100; ++at)
+    etcd.store.make({.then = {etcd::put(definitions + "x" + std::to_string(at), value)}});
+  ClusterNode& b = add("b");
+  b.start();
+  ASSERT_TRUE(until([&] { return knows(b, "x1"); }));
+  EXPECT_FALSE(b.cluster().joined());
+  etcd.go_down(3'600'000'000'000);
+  join(b);
+  run_ms(5000);
+  EXPECT_FALSE(b.cluster().leases());
+  EXPECT_EQ(b.cluster().status().state, "away");
+  etcd.recover();
+  EXPECT_TRUE(until([&] { return b.cluster().leases(); }));
+  EXPECT_EQ(b.cluster().status().state, "connected");
+}
+
+TEST_F(ClusterLeases, EtcdIsNotAwayWhileTheJoinWaitsForADisk) {
+  ClusterNode& a = add("a");
+  a.start();
+  for (int ms = 0; ms < 10'000; ++ms) {
+    clock.advance_ms(1);
+    a.tick_unflushed();
+    etcd.run();
+  }
+  EXPECT_NE(a.state().stamp().mark, 0U) << "it waits for something else";
+  EXPECT_TRUE(a.cluster().leases());
+  EXPECT_EQ(a.cluster().status().state, "joining");
+  join(a);
+  EXPECT_EQ(a.cluster().status().state, "connected");
+}
+
 TEST_F(ClusterLeases, EtcdThatRefusesLeasesNothingUntilItHasRoom) {
   ClusterNode& a = start("a");
   ASSERT_EQ(define(a, "d"), Outcome::kDone);

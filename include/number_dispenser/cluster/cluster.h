@@ -218,7 +218,6 @@ class Cluster {
   void log_away() const;
   // Issues nothing any more.
   void fail_for_good(ExitStatus status, std::string message);
-  void change_status(std::string_view state);
   uint64_t jitter_ns(uint64_t most_ns) { return random_.below(most_ns) + 1; }
   uint64_t random_mark();
   std::string key(std::string_view kind, std::string_view name) const;
@@ -241,6 +240,7 @@ class Cluster {
   unsigned failures_ = 0;  // in a row
   uint64_t now_ns_ = 0;    // of this tick
   uint64_t wake_ns_ = 0;
+  uint64_t idle_ns_ = 0;  // when the join waited for this node's own disk, and asked nothing
   bool news_ = false;
   std::optional<Error> failure_;
   bool left_ = false;
