@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from harness import places
+from harness.promise import promise
 from harness.resp import Closed, Resp, Status, encode
 from harness.tls import TlsServer
 from harness.waiting import PATIENCE, TIMEOUT_S, wait_for
@@ -217,11 +218,11 @@ def test_no_number_twice_through_tls_and_sigkill(serve, chance, strategy):
             thread.join(TIMEOUT_S)
             assert not thread.is_alive()
         for stream in streams:
-            assert stream == sorted(stream), "not increasing"
+            promise(stream == sorted(stream), "not increasing")
         numbers = [number for stream in streams for number in stream]
-        assert len(set(numbers)) == len(numbers) and not seen & set(numbers)
+        promise(len(set(numbers)) == len(numbers) and not seen & set(numbers), "a number twice")
         seen |= set(numbers)
         tls.server.start()
     with Resp(tls.server.address) as client:
-        assert int(client.command("GET", "x")) > max(seen)
-        assert client.info("x")["wasted"] == "0"
+        promise(int(client.command("GET", "x")) > max(seen), "a number twice")
+        promise(client.info("x")["wasted"] == "0", client.info("x"))

@@ -3,6 +3,7 @@
 import threading
 import time
 
+from harness.promise import promise
 from harness.resp import Error
 
 
@@ -15,9 +16,8 @@ class Drawn:
 
     def note(self, node_id, number):
         with self._lock:
-            assert number not in self.numbers, (
-                f"{self.name}: {number} was issued twice, by {self.numbers[number]} and by {node_id}"
-            )
+            before = self.numbers.get(number)
+            promise(before is None, f"{self.name}: {number} was issued twice, by {before} and by {node_id}")
             self.numbers[number] = node_id
 
     def note_block(self, node_id, last, size):
@@ -34,7 +34,7 @@ class Drawn:
             assert not isinstance(reply, Error), reply
             number = int(reply)
             last = self.last.get(node.node_id)
-            assert last is None or number > last, f"{self.name}: {number} after {last} on {node.node_id}"
+            promise(last is None or number > last, f"{self.name}: {number} after {last} on {node.node_id}")
             self.last[node.node_id] = number
             self.note(node.node_id, number)
             numbers.append(number)

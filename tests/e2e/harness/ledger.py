@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+from .promise import promise
 from .resp import Error
 
 # The share of numbers that crashes may waste.
@@ -20,7 +21,7 @@ def check_figures(info):
     """The arithmetic of INFO, for types 2 and 3; returns the numbers wasted."""
     generated, wasted = int(info["generated"]), int(info["wasted"])
     current, starting, step = (int(info[key]) for key in ("current", "starting", "step"))
-    assert generated + wasted == (current - starting) // step, info
+    promise(generated + wasted == (current - starting) // step, info)
     assert (current - starting) % step == 0, info
     rate = Fraction(wasted * 100, max(1, generated + wasted))
     shown = info["waste_rate"]
@@ -49,7 +50,7 @@ class Ledger:
         for reply in client.pipeline([("GET", self.name)] * count):
             assert not isinstance(reply, Error), reply
             number = int(reply)
-            assert number > self.last, f"{number} after {self.last}: issued twice or out of order"
+            promise(number > self.last, number, self.last, "issued twice or out of order")
             assert (number - self.starting) % self.step == 0, number
             assert self.length is None or len(reply) == self.length, reply
             self.last = number
@@ -58,18 +59,18 @@ class Ledger:
     def check_exact(self, client):
         """The next number is the one after the last received, and nothing was ever wasted."""
         info = client.info(self.name)
-        assert check_figures(info) == 0, info
-        assert int(info["current"]) == self.last + self.step, info
-        assert int(info["generated"]) == self.received, info
+        promise(check_figures(info) == 0, info)
+        promise(int(info["current"]) == self.last + self.step, self.last, info)
+        promise(int(info["generated"]) == self.received, self.received, info)
 
     def check_budget(self, client):
         """Numbers skipped are within the figure that INFO shows, and that within the budget."""
         info = client.info(self.name)
         wasted = check_figures(info)
         moved_past = (int(info["current"]) - self.starting) // self.step
-        assert int(info["current"]) > self.last, info
-        assert moved_past - self.received <= wasted, f"received {self.received}: {info}"
-        assert wasted <= BUDGETS[self.strategy] * moved_past, info
+        promise(int(info["current"]) > self.last, self.last, info)
+        promise(moved_past - self.received <= wasted, f"received {self.received}: {info}")
+        promise(wasted <= BUDGETS[self.strategy] * moved_past, info)
 
     def restart_memory(self):
         """A memory dispenser has started again at its first number."""

@@ -4,6 +4,7 @@ import threading
 import time
 from operator import lt
 
+from .promise import promise
 from .resp import encode
 
 
@@ -42,14 +43,14 @@ def check_order(drawers, starting=0):
     """No number twice, none left out, each connection increasing, and all in real-time order."""
     for drawer in drawers:
         numbers = [number for draw in drawer.draws for number in draw[2]]
-        assert all(map(lt, numbers, numbers[1:])), "a connection's numbers do not increase"
+        promise(all(map(lt, numbers, numbers[1:])), "a connection's numbers do not increase")
     draws = [draw for drawer in drawers for draw in drawer.draws]
     everything = sorted(number for draw in draws for number in draw[2])
-    assert everything == list(range(starting, starting + len(everything)))
+    promise(everything == list(range(starting, starting + len(everything))), "twice, or left out")
     by_end = sorted((received, numbers[-1]) for _, received, numbers in draws)
     finished, largest = 0, starting - 1
     for sent, _, numbers in sorted(draws):
         while finished < len(by_end) and by_end[finished][0] < sent:
             largest = max(largest, by_end[finished][1])
             finished += 1
-        assert numbers[0] > largest, f"{numbers[0]} was asked for after {largest} had arrived"
+        promise(numbers[0] > largest, f"{numbers[0]} was asked for after {largest} had arrived")

@@ -13,7 +13,7 @@ from .waiting import TIMEOUT_S, wait_for
 
 # Ends the server with the tests, even when these are killed.
 _LEASH = ("setpriv", "--pdeathsig", "KILL")
-_SANITIZER_MARKS = ("Sanitizer", "runtime error:")
+_ALARMS = ("Sanitizer", "runtime error:", "broken invariant")
 
 
 @dataclass
@@ -204,9 +204,9 @@ class Server:
         raise AssertionError("no RssAnon")
 
     def discard(self):
-        """Ends the process, removes the folders; returns what a sanitizer said, if anything."""
+        """Ends the process, removes the folders; returns what a sanitizer or ND_CHECK said, if anything."""
         self.kill9()
         logs = [path.read_text(errors="replace") for path in self.home.glob("log.*")]
         places.remove(self.home)
         places.remove(self.run)
-        return [log for log in logs if any(mark in log for mark in _SANITIZER_MARKS)]
+        return [log for log in logs if any(mark in log for mark in _ALARMS)]

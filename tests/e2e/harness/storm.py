@@ -11,6 +11,7 @@ import time
 from operator import lt
 
 from .ledger import check_figures
+from .promise import promise
 from .resp import encode
 from .waiting import TIMEOUT_S
 
@@ -145,17 +146,18 @@ class Storm:
                 if dispenser.kind == 2:
                     assert all(len(text) == _LENGTH for text in texts), dispenser.name
                 numbers = list(map(int, texts))
-                assert all(map(lt, numbers, numbers[1:])), f"{dispenser.name}: not increasing"
+                promise(all(map(lt, numbers, numbers[1:])), f"{dispenser.name}: not increasing")
                 arrived[index] += numbers
                 dispenser.asked += stream.cycles_sent
         for dispenser, numbers in zip(self.dispensers, arrived, strict=True):
             if not numbers:
                 continue
-            assert len(set(numbers)) == len(numbers), f"{dispenser.name}: a number twice in one run"
+            promise(len(set(numbers)) == len(numbers), f"{dispenser.name}: a number twice in one run")
             lowest = min(numbers)
-            assert (
-                lowest > dispenser.highest
-            ), f"{dispenser.name}: {lowest} after a restart, {dispenser.highest} before it"
+            promise(
+                lowest > dispenser.highest,
+                f"{dispenser.name}: {lowest} after a restart, {dispenser.highest} before it",
+            )
             dispenser.highest = max(numbers)
             dispenser.received += len(numbers)
 
@@ -163,18 +165,19 @@ class Storm:
         """After a restart with live counters: nothing wasted, nothing to be repeated."""
         for dispenser in self.dispensers:
             info = client.info(dispenser.name)
-            assert check_figures(info) == 0, info
+            promise(check_figures(info) == 0, info)
             if dispenser.strategy == "memory":
                 assert int(info["current"]) == _STARTING, info
                 dispenser.forget()
                 continue
-            assert int(info["current"]) > dispenser.highest, info
+            promise(int(info["current"]) > dispenser.highest, dispenser.highest, info)
             # Between what was received and what was asked for: not one number went another way.
-            assert dispenser.received <= int(info["generated"]) <= dispenser.asked, info
+            received, asked = dispenser.received, dispenser.asked
+            promise(received <= int(info["generated"]) <= asked, received, asked, info)
 
     def check_all_arrived(self, client, strategies):
         """After a clean stop: every number issued was received."""
         for dispenser in self.dispensers:
             if dispenser.strategy in strategies:
                 info = client.info(dispenser.name)
-                assert int(info["generated"]) == dispenser.received, info
+                promise(int(info["generated"]) == dispenser.received, dispenser.received, info)

@@ -9,6 +9,7 @@ import time
 from operator import lt
 
 from harness.ledger import BUDGETS, DURABLE, check_figures
+from harness.promise import promise
 from harness.resp import encode
 from harness.waiting import TIMEOUT_S
 
@@ -120,14 +121,14 @@ class Witness:
             told += errors > 0
             for index, strategy in enumerate(self.strategies):
                 numbers = list(map(int, texts[index :: len(self.strategies)]))
-                assert all(map(lt, numbers, numbers[1:])), f"{strategy}: not increasing"
+                promise(all(map(lt, numbers, numbers[1:])), f"{strategy}: not increasing")
                 arrived[strategy] += numbers
         for strategy, numbers in arrived.items():
             if not numbers:
                 continue
-            assert len(set(numbers)) == len(numbers), f"{strategy}: a number twice in one run"
+            promise(len(set(numbers)) == len(numbers), f"{strategy}: a number twice in one run")
             lowest, highest = min(numbers), self.highest[strategy]
-            assert lowest > highest, f"{strategy}: {lowest} after a restart, {highest} before it"
+            promise(lowest > highest, f"{strategy}: {lowest} after a restart, {highest} before it")
             self.highest[strategy] = max(numbers)
             self.received += len(numbers)
         return told
@@ -138,5 +139,5 @@ class Witness:
             info = client.info(strategy)
             wasted = check_figures(info)
             current = int(info["current"])
-            assert current > highest, info
-            assert wasted <= (0 if exact else BUDGETS[strategy] * current), info
+            promise(current > highest, highest, info)
+            promise(wasted <= (0 if exact else BUDGETS[strategy] * current), info)
