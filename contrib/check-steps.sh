@@ -8,11 +8,11 @@
   quick_steps=(format scripts style build unit readme)
   all_steps=(
     format scripts style build unit asan-build tsan-build clang-tidy sim mutants readme e2e cluster jepsen redis clients
-    ops faults benchmarks powercut asan-unit asan-sim asan-e2e tsan-unit tsan-e2e fuzz
+    ops faults benchmarks asan-unit asan-e2e tsan-unit tsan-e2e powercut asan-sim fuzz
   )
   long_steps=("${all_steps[@]}" coverage)
-  # Of these, the ones that run beside the others.
-  background_steps=(asan-build tsan-build clang-tidy powercut)
+  # Of these, the ones that take only the time that the others leave.
+  background_steps=(asan-build tsan-build clang-tidy)
 }
 
 # Not every version of the tree has every suite.
@@ -263,7 +263,7 @@ step_asan_unit() {
 step_asan_sim() {
   build_asan
   build "$ND_BUILD" tests/sim/nd-sim
-  "$ND_BUILD/tests/sim/nd-sim" --seeds 300
+  nice "$ND_BUILD/tests/sim/nd-sim" --seeds 300
 }
 
 step_asan_e2e() {
@@ -290,7 +290,7 @@ step_tsan_e2e() {
 step_fuzz() {
   local seconds=60
   [[ $mode != long ]] || seconds=600
-  contrib/fuzz "$seconds" | tee "$scratch/fuzz"
+  nice contrib/fuzz "$seconds" | tee "$scratch/fuzz"
   awk '/^fuzz: .* ok$/ { ok++ } /^fuzz: .* FAILED$/ { bad++ } END { print ok + 0, bad + 0, 0 }' \
     "$scratch/fuzz" > "$tally"
 }
