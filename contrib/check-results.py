@@ -5,6 +5,10 @@ Usage: check-results.py pytest JUNIT_FILE    prints "passed failed skipped" of i
        check-results.py meson BUILD          the same of the last `meson test` in that build directory
        check-results.py threaded BUILD       prints which tests are in sources that start threads: first a
                                              filter for GoogleTest, then the meson tests, one a line
+       check-results.py again pytest JUNIT_FILE
+       check-results.py again meson BUILD    prints which tests failed, one a line, as their runner wants them
+                                             named; exit status 1, and nothing printed, if one of them may not
+                                             be given a second look (CONTRIBUTING.md)
 """
 
 import json
@@ -44,6 +48,50 @@ def count_meson(build):
     return total
 
 
+# No busy machine explains these: what harness/promise.py raises, a sanitizer, ND_CHECK, a crash.
+BROKEN = re.compile(r"PromiseBroken|Sanitizer|runtime error:|broken invariant|Aborted|Segmentation fault"
+                    r"|(?:status|ended with)[ =:]*-(?:4|6|7|8|11)\b")
+# Nor the same in the words of other tests: in the statement that failed, and in what it saw.
+SUSPECT = re.compile(r"^[>E] .*(?:wast|twice|duplicate|len\(set\()", re.MULTILINE)
+# GoogleTest shows no statement; names of tests tell.
+SUSPECT_UNIT = re.compile("twice|duplicate|unique|repeat|wast", re.IGNORECASE)
+
+
+def failed_cases(path):
+    """(test case, all that was said of its failure) in a JUnit file."""
+    for case in xml.etree.ElementTree.parse(path).iter("testcase"):
+        if case.find("failure") is not None or case.find("error") is not None:
+            yield case, "\n".join([part.get("message", "") + "\n" + (part.text or "") for part in case])
+
+
+def pytest_again(report):
+    """The failed tests, or None; what failed outside a test has no name to call it by."""
+    names = {}
+    for case, text in failed_cases(report):
+        if not case.get("file") or BROKEN.search(text) or SUSPECT.search(text):
+            return None
+        names[f"{case.get('file')}::{case.get('name')}"] = True
+    return names
+
+
+def meson_again(build):
+    names = {}
+    for line in (build / "meson-logs/testlog.json").read_text().splitlines():
+        run = json.loads(line)
+        if run["result"] in ("OK", "EXPECTEDFAIL", "SKIP"):
+            continue
+        name = re.split(r" / |:", run["name"])[-1]
+        report = build / f"{name}.xml"
+        cases = list(failed_cases(report)) if report.exists() else []
+        said = "\n".join(f"{case.get('name')}\n{text}" for case, text in cases)
+        # A program that ends early without a failed case has crashed or leaked.
+        crashed = run["result"] != "TIMEOUT" and not cases
+        if crashed or SUSPECT_UNIT.search(said) or BROKEN.search(said + run["stdout"] + run.get("stderr", "")):
+            return None
+        names[name] = True
+    return names
+
+
 def introspect(what, build):
     command = ["meson", "introspect", what, str(build)]
     return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
@@ -69,12 +117,18 @@ def threaded_tests(build):
 
 
 def main():
-    what, path = sys.argv[1], pathlib.Path(sys.argv[2])
-    if what == "threaded":
+    what, path = sys.argv[1], pathlib.Path(sys.argv[-1])
+    if what == "again":
+        names = pytest_again(path) if sys.argv[2] == "pytest" else meson_again(path)
+        if not names:
+            return 1
+        print(*names, sep="\n")
+    elif what == "threaded":
         print(*threaded_tests(path), sep="\n")
     else:
         print(*(count_cases(path) if what == "pytest" else count_meson(path)))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
