@@ -23,7 +23,7 @@ draw and not define. "-": the client does not have it, or there is nothing to se
 
 
 def _first(pattern, *command):
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     found = re.search(pattern, done.stdout + done.stderr)
     return found[1] if found else "?"
 

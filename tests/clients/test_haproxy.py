@@ -18,10 +18,10 @@ global
     stats socket {folder}/stats level user
 defaults
     mode tcp
-    timeout connect 2s
+    timeout connect 20s
     timeout client 20s
     timeout server 20s
-    timeout check 2s
+    timeout check 20s
 listen proxy
     bind 127.0.0.1:{front}
 {check}

@@ -21,7 +21,7 @@ def compiled_fixture(tmp_path_factory):
         program = folder / f"program-{len(programs)}"
         if (source, options) not in programs:
             command = ["cc", "-Wall", "-Wno-unused-function", "-o", program, SOURCES / source, "-lhiredis"]
-            subprocess.run([*command, *options], check=True, timeout=60)
+            subprocess.run([*command, *options], check=True, timeout=120)
             programs[source, options] = program
         return programs[source, options]
 

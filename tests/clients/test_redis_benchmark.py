@@ -14,7 +14,7 @@ def benchmark(place, *arguments):
     """The names of what ran."""
     done = subprocess.run(
         ["redis-benchmark", "-p", str(place.port), "-q", "-n", str(REQUESTS), *map(str, arguments)],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=True,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     output = done.stdout + done.stderr
     assert "Error " not in output and "WARNING: Could not" not in output, output
@@ -83,7 +83,7 @@ def test_user(stage):
     subprocess.run(
         ["redis-benchmark", "-p", str(place.port), "-q", "-n", str(REQUESTS), "--user", APP, "-a",
          APP_SECRET, "GET", place.name],
-        stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=True,
+        stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=True,
     )  # fmt: skip
     assert drawn(place) - before >= REQUESTS
 

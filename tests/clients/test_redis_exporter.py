@@ -32,7 +32,7 @@ def exporter(*arguments):
 
     def metrics():
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as page:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=120) as page:
                 text = page.read().decode()
         except OSError:
             return None

@@ -6,7 +6,7 @@ import pytest
 
 from harness.certificates import Authority
 from harness.resp import Error
-from harness.waiting import PATIENCE, wait_for
+from harness.waiting import wait_for
 from rig.drawn import Drawn
 from rig.node import CONFIGURATION, LAST_FAILURE
 
@@ -54,9 +54,7 @@ def test_tokens_that_are_no_longer_good_are_asked_for_again(guarded, join):
     node = join("a", guarded, **as_user())
     check(node)
     guarded.forget_tokens()
-    begin = time.monotonic()
     assert node.command("HSET", "y", "type", 3) == 1
-    assert time.monotonic() - begin < 5 * PATIENCE
     Drawn("y").take(node, 3000)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import places
-from harness.waiting import PATIENCE, wait_for
+from harness.waiting import PATIENCE, TIMEOUT_S, wait_for
 
 DEMO = places.REPOSITORY / "contrib/cluster-demo"
 
@@ -57,7 +57,7 @@ def test_keep_lasts_until_it_is_ended(tmp_path):
                  120 * PATIENCE)
         assert demo.poll() is None, log.read_text()
         demo.send_signal(signal.SIGTERM)
-        assert demo.wait(30) == 143
+        assert demo.wait(TIMEOUT_S) == 143
     finally:
         demo.kill()
         demo.wait()

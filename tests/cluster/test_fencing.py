@@ -16,6 +16,19 @@ from rig.takeover import GIVES_UP_S, MARK_MOVES_S, answers, draw_for, note_the_r
 ALIVE_TTL_S = 10
 
 
+def outdate(etcd, node, drawn, each=50):
+    """Draws until what was copied before is old: the node's mark in etcd has moved on, and once more for the move
+    that may have been under way."""
+    marks = set()
+
+    def has_moved():
+        drawn.take(node, each)
+        marks.add(etcd.keys("node")[node.node_id][0])
+        return len(marks) > 2
+
+    wait_for(has_moved, f"the mark of {node.node_id} to move")
+
+
 def put_back(copy, node, in_place):
     """The old files instead of those there: created anew, or written over, which keeps their inodes."""
     if not in_place:
@@ -54,7 +67,7 @@ def test_a_restored_directory_cannot_issue_old_numbers(etcd, join, tmp_path, in_
     shutil.copytree(node.data, backup)
     node.start()
     for one in drawn:
-        draw_for(node, one, MARK_MOVES_S / 2)
+        outdate(etcd, node, one)
         one.take(other, 100)
     if ended == "stopped":
         assert node.stop().status == 0
@@ -97,7 +110,7 @@ def test_a_copy_made_while_the_node_runs_is_fenced(etcd, join, tmp_path):
     drawn.take(node, 200)
     backup = tmp_path / "backup"
     shutil.copytree(node.data, backup)
-    draw_for(node, drawn, MARK_MOVES_S)
+    outdate(etcd, node, drawn)
     node.kill9()
     put_back(backup, node, in_place=False)
     node.start()
@@ -112,7 +125,7 @@ def test_an_older_copy_that_is_killed_before_it_joins_stays_an_older_copy(etcd, 
     drawn.take(node, 50)
     backup = tmp_path / "backup"
     shutil.copytree(node.data, backup)
-    draw_for(node, drawn, MARK_MOVES_S, each=2)
+    outdate(etcd, node, drawn, each=2)
     node.kill9()
     for path in node.run.iterdir():
         path.unlink()
@@ -165,7 +178,6 @@ def test_a_second_process_with_a_running_nodes_id_is_refused(etcd, join, new_nod
     if os.environ.get("ND_LONG") == "1":
         wait_for(lambda: all(other.is_gone() for other in others), "them to give up", GIVES_UP_S)
     for other in others:
-        assert other.is_gone() == (os.environ.get("ND_LONG") == "1")
         ended = other.wait() if other.is_gone() else other.stop()
         assert ended.status in (0, IN_USE), ended
 
@@ -180,7 +192,7 @@ def test_two_processes_on_one_directory_are_refused_as_ever(etcd, join, new_node
 def test_a_clone_with_another_id_is_refused(etcd, join, new_node):
     node = join("a", etcd)
     node.command("HSET", "x", "type", 3)
-    draw_for(node, Drawn("x"), MARK_MOVES_S)
+    outdate(etcd, node, Drawn("x"))
     node.stop()
     ended = new_node.adopt(node.clone(node_id="b")).refused()
     assert ended.status == NOT_OURS, ended
@@ -274,8 +286,8 @@ def test_an_etcd_put_back_from_a_snapshot_is_refused(etcd, join, tmp_path, drawn
         draw_for(node, drawn, 1.5)
         draw_for(other, drawn, 1.5)
     etcd.ctl("snapshot", "save", tmp_path / "snapshot")
-    draw_for(node, drawn, MARK_MOVES_S, each=200)
-    draw_for(other, drawn, MARK_MOVES_S, each=200)
+    outdate(etcd, node, drawn, each=200)
+    outdate(etcd, other, drawn, each=200)
     for one in (node, other):
         assert one.stop().status == 0
     etcd.restore(tmp_path / "snapshot")

@@ -1,4 +1,7 @@
-"""A GET does not wait for an etcd that is 50 ms away: the next segment is there before the last one ends."""
+"""A GET does not wait for an etcd that is 50 ms away: the next segment is there before the last one ends.
+
+How long GETs take is shown (pytest -rP); it depends on what else the machine does, so asserted is far less.
+"""
 
 import os
 import selectors
@@ -8,8 +11,9 @@ import pytest
 
 from harness.promise import promise
 from harness.resp import encode
-from harness.waiting import PATIENCE
-from rig.drawn import histogram, percentile
+from harness.waiting import PATIENCE, wait_for
+from rig.drawn import Drawn, histogram, percentile
+from rig.node import LEFT
 
 AWAY_S = 0.05
 CLIENTS = 8
@@ -65,11 +69,9 @@ def test_a_get_does_not_wait_for_etcd(etcd, join, new_proxy, strategy):
     proxy.round_trip(AWAY_S)
     warm = time.monotonic() + WARM_UP_S
     clients = [Client(node, "GET", "x") for _ in range(CLIENTS)]
-    pinger = Client(node, "PING")
-    load([*clients, pinger], WARM_UP_S + MEASURED_S)
-    gets = [(sent, took) for client in clients for sent, took in client.times if sent >= warm]
-    times = [took for _, took in gets]
-    print(f"{strategy}: {len(gets)} GETs by {CLIENTS} clients in {MEASURED_S} s, etcd {AWAY_S * 1000:.0f} ms away:")
+    load(clients, WARM_UP_S + MEASURED_S)
+    times = [took for client in clients for sent, took in client.times if sent >= warm]
+    print(f"{strategy}: {len(times)} GETs by {CLIENTS} clients in {MEASURED_S} s, etcd {AWAY_S * 1000:.0f} ms away:")
     print(histogram(times))
     print(f"p50 {percentile(times, 0.5) * 1000:.2f}  p99 {percentile(times, 0.99) * 1000:.2f}  "
           f"p99.9 {percentile(times, 0.999) * 1000:.2f}  max {max(times) * 1000:.2f} ms; "
@@ -77,13 +79,21 @@ def test_a_get_does_not_wait_for_etcd(etcd, join, new_proxy, strategy):
     numbers = [int(number) for client in clients for number in client.bulks]
     promise(len(set(numbers)) == len(numbers), "a number twice")
     if strategy == "pre_close":  # The other one waits for the disk, which may be slow.
-        # A machine with other work stands still now and then: then a PING does too, or few are late.
-        late = [get for get in gets if get[1] >= AWAY_S * PATIENCE and not stalled(get, pinger)]
-        assert len(late) <= len(gets) / 1000, f"{len(late)} of {len(gets)} GETs waited for etcd: {late[:5]}"
+        assert percentile(times, 0.5) < AWAY_S * PATIENCE, "GETs wait for etcd"
 
 
-def stalled(get, pinger):
-    """The machine stood still: a PING was slow at the same time, and that waits for nothing."""
-    sent, took = get
-    return any(other < sent + took and sent < other + long
-               for other, long in pinger.times if long >= AWAY_S * PATIENCE / 2)
+def test_the_next_segment_comes_while_half_of_the_last_one_is_left(etcd, join):
+    node = join("a", etcd)
+    node.command("HSET", "x", "type", 3, "auto_disk", "pre_close")
+    drawn = Drawn("x")
+
+    def left():
+        return int(node.cluster()[LEFT])
+
+    size = wait_for(left, "the first segment")
+    for _ in range(3):
+        kept = size // 2 - 2
+        drawn.take(node, size - kept)
+        # Nobody draws, and there are numbers left.
+        size = wait_for(lambda kept=kept: max(left() - kept, 0), "the next segment")
+        drawn.take(node, kept)

@@ -1,11 +1,11 @@
 """Guessing passwords: it becomes slow, for an address and not for the server, and is logged."""
 
+import select
 import time
 
 import pytest
 
 from harness.resp import Error, Status, encode
-from harness.waiting import TIMEOUT_S
 
 WRONGPASS = Error(b"WRONGPASS invalid username-password pair or user is disabled.")
 OK = Status(b"OK")
@@ -41,15 +41,17 @@ def test_a_transaction_does_not_help(start):
 def test_others_are_served_while_an_attempt_waits(locked):
     with locked.connect() as client, locked.connect() as guesser:
         assert client.command("AUTH", "hunter2") == OK
-        for _ in range(9):
+        for _ in range(8):
             fail_once(locked)
-        begin = time.monotonic()
-        guesser.send(encode("AUTH", "guess-secret"))
-        assert client.pipeline([("PING",)] * 100) == [Status(b"PONG")] * 100
-        answered = time.monotonic()
-        assert guesser.read() == WRONGPASS
-        assert time.monotonic() - begin >= 0.3
-        assert answered - begin < 0.3 or TIMEOUT_S > 20
+        # Penalties double, so one of them outlasts whatever pause a busy machine makes.
+        for _ in range(4):
+            guesser.send(encode("AUTH", "guess-secret"))
+            assert client.pipeline([("PING",)] * 100) == [Status(b"PONG")] * 100
+            still_waits = not select.select([guesser.socket], [], [], 0)[0]
+            assert guesser.read() == WRONGPASS
+            if still_waits:
+                return
+        raise AssertionError("others wait as long as the attempt")
 
 
 def test_a_clean_stop_does_not_wait_for_penalties(locked):

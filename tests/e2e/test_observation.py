@@ -1,5 +1,6 @@
 """What operators see and change while the server runs: SLOWLOG, LATENCY, INFO's figures, CONFIG REWRITE, DEBUG."""
 
+import itertools
 import os
 import re
 import signal
@@ -28,19 +29,23 @@ def test_what_stops_the_loop_is_in_the_slow_log_and_in_latency(watched):
     with watched.connect() as client:
         client.command("CLIENT", "SETNAME", "sleeper")
         assert client.command("DEBUG", "SLEEP", "0.1") == b"OK"
-        (entry,) = client.command("SLOWLOG", "GET")
-        number, at, took_us, words, address, name = entry
-        assert (number, words, name) == (0, [b"DEBUG", b"SLEEP", b"0.1"], b"sleeper")
+        # On a busy machine other commands, and flushes, may be slow too.
+        (entry,) = [entry for entry in client.command("SLOWLOG", "GET") if entry[3][0] == b"DEBUG"]
+        _, at, took_us, words, address, name = entry
+        assert (words, name) == ([b"DEBUG", b"SLEEP", b"0.1"], b"sleeper")
         assert abs(at - time.time()) < 60
-        assert 100_000 <= took_us < 10_000_000
+        assert took_us >= 100_000
         assert address.startswith(b"127.0.0.1:")
-        ((event, _, latest_ms, longest_ms),) = client.command("LATENCY", "LATEST")
-        assert event == b"command"
-        assert 100 <= latest_ms == longest_ms
+        (longest_ms,) = [
+            longest_ms
+            for event, _, _, longest_ms in client.command("LATENCY", "LATEST")
+            if event == b"command"
+        ]
+        assert longest_ms >= 100
         assert b"command - high" in client.command("LATENCY", "GRAPH", "command")
         histogram = client.command("LATENCY", "HISTOGRAM", "debug")
         assert histogram[1][1] == 1
-        assert client.command("LATENCY", "RESET") == 1
+        assert client.command("LATENCY", "RESET") >= 1
 
 
 def test_while_the_loop_sleeps_nobody_is_served(watched):
@@ -93,11 +98,16 @@ def test_redis_cli_stat_reads_the_figures(start):
     server = start()
     with server.connect() as client:
         client.command("HSET", "a", "type", 3)
-    done = subprocess.run(["timeout", "2", "stdbuf", "-oL", "redis-cli", "-p", str(server.port), "--stat", "-i", "0.2"],
-                          capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    rows = [line.split() for line in done.stdout.splitlines() if re.match(r"\d", line)]
-    assert len(rows) >= 2, done
-    assert all(row[0] == "1" and row[1].endswith("M") for row in rows), "keys, memory"
+    shown = subprocess.Popen(["timeout", str(TIMEOUT_S), "stdbuf", "-oL", "redis-cli", "-p", str(server.port),
+                              "--stat", "-i", "0.2"], stdout=subprocess.PIPE, text=True)
+    try:
+        rows = (line.split() for line in shown.stdout if re.match(r"\d", line))
+        first_rows = list(itertools.islice(rows, 2))
+    finally:
+        shown.terminate()
+        shown.communicate()
+    assert len(first_rows) == 2, "it shows one after the other"
+    assert all(row[0] == "1" and row[1].endswith("M") for row in first_rows), "keys, memory"
 
 
 @pytest.fixture(name="configured")

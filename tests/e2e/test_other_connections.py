@@ -127,8 +127,7 @@ def test_a_pause_of_all_ends_by_itself(connect):
     for client in clients:
         client.send(encode("PING"))
     assert [client.read() for client in clients] == [Status(b"PONG")] * EVERYWHERE
-    took_s = time.monotonic() - begin
-    assert 0.3 <= took_s < 0.3 + TIMEOUT_S / 2
+    assert time.monotonic() - begin >= 0.3
 
 
 def test_a_client_killed_in_a_pause_draws_nothing(connect, name):
@@ -146,13 +145,12 @@ def test_a_client_killed_in_a_pause_draws_nothing(connect, name):
 def test_a_clean_stop_ends_pauses(server, connect, name):
     boss, client = connect("boss"), connect("client")
     assert boss.command("HSET", name, "type", 3) == 1
-    assert boss.command("CLIENT", "PAUSE", 100_000) == OK
+    # For longer than anybody waits here.
+    assert boss.command("CLIENT", "PAUSE", round(10_000 * TIMEOUT_S)) == OK
     client.send(encode("GET", name))
     with server.connect() as late:
         late.send(encode("PING"))
-        begin = time.monotonic()
         assert server.stop().status == 0
-        assert time.monotonic() - begin < TIMEOUT_S / 4
     assert client.read() == b"0", "what was read is answered"
     assert client.is_closed()
 

@@ -6,6 +6,7 @@ ND_SEED repeats a run.
 
 import errno
 import os
+import shutil
 import time
 
 import pytest
@@ -17,6 +18,7 @@ from harness.waiting import PATIENCE, wait_for
 from rig.witness import IO_ERROR, Witness
 
 IO_EXIT = 74
+DRAIN_S = 5 * PATIENCE  # what src/server/server_stop.cc gives clients
 CONNECTIONS = 8
 ROUNDS = int(os.environ.get("ND_ROUNDS", "200"))
 FAULTS = [
@@ -266,7 +268,18 @@ def test_a_new_data_folder_on_a_failing_disk_is_refused_and_made_later(on_disk, 
 
 
 def test_definitions_that_wait_for_growth_are_answered_when_the_flush_fails(on_disk, disk):
-    server = on_disk().start()
+    """The stop waits for none of them. A machine with other work may stand still, but not every time."""
+    server, tries_s = on_disk(), []
+    while not tries_s or tries_s[-1] >= DRAIN_S and len(tries_s) < 5:
+        shutil.rmtree(server.data, ignore_errors=True)
+        tries_s.append(fail_while_definitions_wait(server, disk))
+        repair(disk, server, "power cut")
+    assert tries_s[-1] < DRAIN_S, f"the stop waited for something: {tries_s}"
+
+
+def fail_while_definitions_wait(server, disk):
+    """How long the server took to end."""
+    server.start()
     with server.connect() as client:
         disk.hold_flushes()
         # More than there are slots: the last ones wait for the file to grow.
@@ -280,7 +293,7 @@ def test_definitions_that_wait_for_growth_are_answered_when_the_flush_fails(on_d
         rest = client.read_to_end()
         assert all(line.startswith(IO_ERROR) for line in rest.split(b"\r\n")[:-1]), rest[:200]
     assert_stopped(server)
-    assert time.monotonic() - failed < 3 * PATIENCE, "the stop waited for something"
+    return time.monotonic() - failed
 
 
 def test_growth_on_a_failing_disk_stops_the_server(on_disk, disk):

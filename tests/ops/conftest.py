@@ -62,7 +62,7 @@ def install():
 
 @pytest.fixture(scope="session")
 def help_text(server_binary):
-    done = subprocess.run([server_binary, "--help"], capture_output=True, text=True, timeout=10)
+    done = subprocess.run([server_binary, "--help"], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -73,7 +73,7 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def wait_until_accepting(process, port, seconds=20):
+def wait_until_accepting(process, port, seconds=120):
     """Waits for the server's port; a connection attempt is the clock, so nothing is slept away."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -108,6 +108,6 @@ def start_server(server_binary, free_port, tmp_path):
             process.send_signal(signal.SIGTERM)
     for process in running:
         try:
-            assert process.wait(20) == 0
+            assert process.wait(120) == 0
         finally:
             process.kill()

@@ -14,7 +14,7 @@ def completions(repository):
 
 
 def run(*command):
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30,
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120,
                           stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

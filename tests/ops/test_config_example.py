@@ -14,7 +14,7 @@ def example(repository):
 
 def check(server_binary, path):
     return subprocess.run([server_binary, "--check-config", "--config", path],
-                          env={}, capture_output=True, text=True, timeout=10)
+                          env={}, capture_output=True, text=True, timeout=120)
 
 
 def with_every_key(text):

@@ -41,7 +41,7 @@ def owner(path):
     """The package of a library, which may know it without the /usr of a merged system."""
     real = str(pathlib.Path(path).resolve())
     found = subprocess.run(["dpkg", "-S", real, real.removeprefix("/usr")],
-                           capture_output=True, text=True, timeout=20).stdout
+                           capture_output=True, text=True, timeout=120).stdout
     assert found, f"no package has {path}"
     return found.split(":")[0]
 
@@ -82,7 +82,7 @@ def test_packages_of_the_image_exist(instructions, stage):
     if not is_debian_12():
         pytest.skip("this is not the image's distribution")
     listed = subprocess.run(["apt-cache", "madison", *names],
-                            capture_output=True, text=True, check=True, timeout=60).stdout
+                            capture_output=True, text=True, check=True, timeout=120).stdout
     if not listed:
         pytest.skip("apt has no package lists: apt-get update")
     assert {line.split("|")[0].strip() for line in listed.splitlines()} == set(names)
@@ -94,13 +94,13 @@ def test_image_has_every_library_of_the_server(instructions, server_binary):
     if not is_debian_12():
         pytest.skip("this is not the image's distribution")
     loaded = subprocess.run(["ldd", server_binary], capture_output=True, text=True, check=True,
-                            timeout=20).stdout
+                            timeout=120).stdout
     owners = {owner(path) for path in re.findall(r"=> (/\S+)", loaded)}
     assert "libstdc++6" in owners
     needed = subprocess.run(
         ["apt-cache", "depends", "--recurse", "--no-recommends", "--no-suggests", "--no-conflicts",
          "--no-breaks", "--no-replaces", "--no-enhances", *packages(instructions, 1)],
-        capture_output=True, text=True, check=True, timeout=60).stdout
+        capture_output=True, text=True, check=True, timeout=120).stdout
     assert owners <= set(needed.split())
 
 

@@ -87,5 +87,5 @@ def test_node_example(start_server, node_modules, library):
 def test_examples_fail_where_there_is_no_server(examples, free_port):
     done = subprocess.run(
         ["/usr/bin/python3", examples / "python/example.py", f"127.0.0.1:{free_port}"],
-        capture_output=True, text=True, timeout=60)
+        capture_output=True, text=True, timeout=120)
     assert done.returncode != 0

@@ -53,7 +53,7 @@ def test_second_install_keeps_an_edited_configuration(system_build, install, tmp
 
 def test_install_stays_below_its_prefix(build_directory, install, tmp_path):
     options = subprocess.run(["meson", "introspect", "--buildoptions", build_directory],
-                             capture_output=True, text=True, check=True, timeout=30).stdout
+                             capture_output=True, text=True, check=True, timeout=120).stdout
     prefix = re.search(r'"name": "prefix", "value": "([^"]*)"', options)[1]
     root = tmp_path / "root"
     install(build_directory, root)

@@ -39,7 +39,7 @@ def test_every_page_is_in_this_list(manual):
 @pytest.mark.parametrize("page", PAGES)
 def test_mandoc_has_no_warning(manual, page):
     done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", manual / page],
-                          capture_output=True, text=True, timeout=20)
+                          capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -47,7 +47,7 @@ def test_mandoc_has_no_warning(manual, page):
 def test_man_has_no_warning_and_renders_text(manual, page):
     environment = {**os.environ, "LC_ALL": "C.UTF-8", "MANWIDTH": "80"}
     done = subprocess.run(["man", "--warnings", "-l", manual / page], env=environment,
-                          capture_output=True, text=True, timeout=20)
+                          capture_output=True, text=True, timeout=120)
     assert done.returncode == 0
     assert done.stderr == ""
     assert "SEE ALSO" in done.stdout
@@ -83,7 +83,7 @@ def test_commands_are_those_of_the_program(manual, server_binary):
     """All but containers, which do nothing without a subcommand."""
     page = (manual / PAGES[2]).read_text()
     documented = re.findall(r"^\.It Ic ([A-Z]+(?: [A-Z-]+)?)(?= |$)", page, re.MULTILINE)
-    printed = subprocess.run([server_binary, "commands", "--json"], check=True, timeout=10,
+    printed = subprocess.run([server_binary, "commands", "--json"], check=True, timeout=120,
                              capture_output=True, text=True).stdout
     rows = json.loads(printed)["commands"]
     assert sorted(documented) == sorted(row["name"] for row in rows if not row.get("container"))

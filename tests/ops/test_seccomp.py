@@ -44,7 +44,7 @@ def error_under(path, expression):
             "except OSError as error:\n"
             "  print(error.errno)\n")
     done = subprocess.run(under(path, "/usr/bin/python3", "-c", code),
-                          capture_output=True, text=True, timeout=20)
+                          capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return None if done.stdout.strip() == "None" else int(done.stdout)
 
@@ -94,7 +94,7 @@ def test_filter_decides(profile_path, expression, expected):
 def test_version_under_the_profile(server_binary, profile_path):
     pytest.importorskip("seccomp")
     done = subprocess.run(under(profile_path, server_binary, "--version"),
-                          capture_output=True, text=True, timeout=20)
+                          capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout
 
@@ -106,7 +106,7 @@ def test_server_works_under_the_profile(start_server, profile_path):
     client.execute_command("HSET", "order", "type", "3", "auto_disk", "elegant_close")
     assert [client.get("order") for _ in range(100)] == [str(n) for n in range(100)]
     check = f"redis-cli -p {server.port} ping | grep -Eq 'PONG|NOAUTH'"
-    health = subprocess.run(under(profile_path, "sh", "-c", check), timeout=20)
+    health = subprocess.run(under(profile_path, "sh", "-c", check), timeout=120)
     assert health.returncode == 0
 
 
@@ -123,7 +123,7 @@ def test_server_without_io_uring_says_so(server_binary, free_port, profile, tmp_
     path.write_text(json.dumps(profile))
     done = subprocess.run(under(path, server_binary, "--addr", f"127.0.0.1:{free_port}",
                                 "--data", tmp_path / "data", "--run", tmp_path),
-                          capture_output=True, text=True, timeout=20)
+                          capture_output=True, text=True, timeout=120)
     assert done.returncode == 77
     assert "io_uring" in done.stderr
     assert "seccomp" in done.stderr

@@ -35,7 +35,7 @@ def settings(unit):
 
 def test_verify_finds_nothing(unit, manual_path):
     done = subprocess.run(["systemd-analyze", "verify", "--man=yes", unit], env=manual_path,
-                          capture_output=True, text=True, timeout=30)
+                          capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -48,7 +48,7 @@ def test_credentials_of_the_manual_are_understood(unit, manual_path, repository)
     def verify(text):
         (folder / "override.conf").write_text(text)
         done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], env=manual_path,
-                              capture_output=True, text=True, timeout=30)
+                              capture_output=True, text=True, timeout=120)
         return done.stdout + done.stderr
 
     assert verify(example) == ""
@@ -57,7 +57,7 @@ def test_credentials_of_the_manual_are_understood(unit, manual_path, repository)
 
 def test_exposure_is_low(unit):
     done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", unit],
-                          capture_output=True, text=True, timeout=30)
+                          capture_output=True, text=True, timeout=120)
     exposure = re.search(r"Overall exposure level for \S+: ([\d.]+)", done.stdout)
     assert exposure, done.stdout + done.stderr
     assert float(exposure[1]) <= MAX_EXPOSURE
@@ -65,7 +65,7 @@ def test_exposure_is_low(unit):
 
 def test_filter_keeps_io_uring():
     done = subprocess.run(["systemd-analyze", "syscall-filter", "@aio"],
-                          capture_output=True, text=True, timeout=30)
+                          capture_output=True, text=True, timeout=120)
     assert {"io_uring_setup", "io_uring_enter", "io_uring_register"} <= set(done.stdout.split())
 
 
@@ -92,7 +92,7 @@ def test_sysusers_creates_the_account_of_the_unit(repository, unit, tmp_path):
     (root / "etc").mkdir(parents=True)
     subprocess.run(["systemd-sysusers", f"--root={root}",
                     repository / "contrib/systemd/number-dispenser.sysusers"],
-                   check=True, timeout=30)
+                   check=True, timeout=120)
     user = settings(unit)["User"]
     account = re.search(rf"^{user}:.*$", (root / "etc/passwd").read_text(), re.MULTILINE)
     assert account and account[0].endswith(":/var/lib/number-dispenser:/usr/sbin/nologin")
@@ -110,5 +110,5 @@ def test_tmpfiles_hides_the_configuration(repository, tmp_path):
     rules.write_text(template.replace("@sysconfdir@", "/etc")
                      .replace("root number-dispenser", f"{os.getuid()} {os.getgid()}"))
     subprocess.run(["systemd-tmpfiles", f"--root={root}", "--create", rules],
-                   check=True, timeout=30)
+                   check=True, timeout=120)
     assert config.stat().st_mode & 0o777 == 0o640

@@ -54,7 +54,7 @@ def rows_fixture(tmp_path_factory):
     for process in processes:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
 

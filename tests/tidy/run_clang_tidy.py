@@ -26,7 +26,7 @@ LIMIT_S = 1200
 def dependencies(build):
     """For each object file: the files it was made from."""
     listed = subprocess.run(["ninja", "-C", build, "-t", "deps"], capture_output=True, text=True,
-                            check=True, timeout=60).stdout
+                            check=True, timeout=120).stdout
     found, current = {}, None
     for line in listed.splitlines():
         if line.startswith("    "):
@@ -73,7 +73,7 @@ def main():
     cache.mkdir(parents=True, exist_ok=True)
     made_from, hashes, todo = dependencies(build), {}, []
     version = subprocess.run([TOOL, "--version"], capture_output=True, text=True, check=True,
-                             timeout=30).stdout
+                             timeout=120).stdout
     total = 0
     for source, output, command in sources(build, wanted):
         total += 1

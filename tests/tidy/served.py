@@ -41,7 +41,7 @@ def served(command, port, cwd):
                 process.wait(0.05)
         yield process
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0, log_path.read_text()
+        assert process.wait(120) == 0, log_path.read_text()
     finally:
         process.kill()
         process.wait()

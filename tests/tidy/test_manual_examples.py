@@ -28,7 +28,7 @@ def exchanges(page, prompt):
 
 
 def run(*command, **options):
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True, **options)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, **options)
     return done.stdout.replace("\r", "").rstrip("\n")
 
 

@@ -10,7 +10,7 @@ QUICKSTART = REPOSITORY / "contrib/quickstart"
 
 def redis_cli(port, *words):
     return subprocess.run(["redis-cli", "-p", str(port), *words], capture_output=True, text=True,
-                          timeout=20, check=True).stdout.strip()
+                          timeout=120, check=True).stdout.strip()
 
 
 def test_it_starts_a_server_with_the_arguments_given(tmp_path):
@@ -25,7 +25,7 @@ def test_it_starts_a_server_with_the_arguments_given(tmp_path):
 
 
 def test_help_says_what_it_does():
-    done = subprocess.run([QUICKSTART, "--help"], capture_output=True, text=True, timeout=20,
+    done = subprocess.run([QUICKSTART, "--help"], capture_output=True, text=True, timeout=120,
                           check=True)
     assert done.stdout.startswith("Installs what is missing, builds number-dispenser")
     assert "Usage: contrib/quickstart" in done.stdout

@@ -40,7 +40,7 @@ def port_fixture(tmp_path_factory):
 def type_in(port, line):
     """What redis-cli shows on a terminal for one line."""
     done = subprocess.run(["redis-cli", "-p", str(port), "--no-raw"], input=line + "\n",
-                          capture_output=True, text=True, timeout=20, check=True)
+                          capture_output=True, text=True, timeout=120, check=True)
     return done.stdout.replace("\r", "").rstrip("\n")
 
 
@@ -72,7 +72,7 @@ def test_links_lead_to_files():
 def test_options_exist():
     """Every --option that README gives the program is in its --help."""
     program = Path(os.environ.get("ND_SERVER", REPOSITORY / "build/number-dispenser")).resolve()
-    text = subprocess.run([program, "--help"], capture_output=True, text=True, timeout=20,
+    text = subprocess.run([program, "--help"], capture_output=True, text=True, timeout=120,
                           check=True).stdout
     lines = [line for line in README.splitlines()
              if re.search(r"(number-dispenser|quickstart) .*--", line)]

@@ -11,7 +11,7 @@ PROGRAM = os.environ.get("ND_SERVER", REPOSITORY / "build/number-dispenser")
 
 def refresh(tree, *options):
     return subprocess.run([tree / "contrib/refresh-reference", *options, PROGRAM],
-                          capture_output=True, text=True, timeout=60)
+                          capture_output=True, text=True, timeout=120)
 
 
 def test_reference_is_up_to_date():

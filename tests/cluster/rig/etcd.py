@@ -8,11 +8,10 @@ import subprocess
 
 from harness import places
 from harness.certificates import Authority
-from harness.waiting import PATIENCE, wait_for
+from harness.waiting import PATIENCE, TIMEOUT_S, wait_for
 
 PREFIX = "/number-dispenser"
 _LEASH = ("setpriv", "--pdeathsig", "KILL")
-_START_S = 30 * PATIENCE
 
 
 def missing():
@@ -104,7 +103,7 @@ class Etcd:
     def start(self, *indexes):
         """Starts these members, or all that do not run, and waits until etcd answers."""
         self.spawn(*indexes)
-        wait_for(self.is_well, "etcd to answer", _START_S)
+        wait_for(self.is_well, "etcd to answer")
         return self
 
     def spawn(self, *indexes):
@@ -151,18 +150,18 @@ class Etcd:
 
     def is_well(self):
         """A write succeeds, so there is a leader and a majority."""
-        return self.run("put", "/tests/well", "1", timeout_s=5).returncode == 0
+        return self.run("--command-timeout", "3s", "put", "/tests/well", "1").returncode == 0
 
-    def run(self, *arguments, stdin=None, timeout_s=30 * PATIENCE):
+    def run(self, *arguments, stdin=None):
         """etcdctl as it ended. As root where authentication is on."""
         running = [member.url for member in self.members if member.process is not None]
-        command = ["etcdctl", "--endpoints", ",".join(running), "--command-timeout", "3s"]
+        command = ["etcdctl", "--endpoints", ",".join(running), "--dial-timeout", "10s", "--command-timeout", "30s"]
         if self.root_password:
             command += ["--user", f"root:{self.root_password}"]
         if self.crt:
             command += ["--cacert", str(self.authority.crt), "--cert", str(self.crt), "--key", str(self.key)]
         return subprocess.run(
-            [*command, *map(str, arguments)], input=stdin, capture_output=True, timeout=timeout_s,
+            [*command, *map(str, arguments)], input=stdin, capture_output=True, timeout=TIMEOUT_S,
             check=False,
         )
 

@@ -20,11 +20,12 @@ REQUESTS, FAILURES = "etcd_requests", "etcd_failures"
 LAST_S = "leases_last_s"  # how long the leases last at the present rate
 AWAY_S = "etcd_silent_for_s"
 DROPPED = "ordinals_dropped"
+LEFT = "leased_ordinals_left"
 LAST_FAILURE = "etcd_last_failure"
 CLUSTER_LINES = (
     "cluster_enabled", "node_id", STATE, EPOCH, "etcd_cluster_id", AWAY_S, REQUESTS, FAILURES,
     LAST_FAILURE, "segments_leased", "ordinals_leased", DROPPED, "lease_conflicts",
-    "leased_dispensers", "leased_ordinals_left", "first_to_run_out", LAST_S,
+    "leased_dispensers", LEFT, "first_to_run_out", LAST_S,
 )
 # Lines of INFO <name> after those of a server that serves alone.
 LEASE_LINES = ("order", "segment", "segment_left", "lease_age_s")
