@@ -25,8 +25,7 @@ void Cluster::on_watched(const etcd::Answer<etcd::Watched>& news) {
   if (!news) {
     watching_ = false;
     ++watch_failures_;
-    watch_at_ns_ =
-        now_ns_ + jitter_ns(std::min<uint64_t>(100ULL << watch_failures_, 800) * 1'000'000);
+    watch_at_ns_ = now_ns_ + jitter_ns((100ULL << std::min(watch_failures_, 3U)) * 1'000'000);
     if (news.error().kind != etcd::Failure::Kind::kCompacted) return;
     // What happened since is no longer told: look at everything again.
     log_warn("the history of definitions in etcd was compacted: reading all of them again");

@@ -195,6 +195,17 @@ TEST_F(ClusterDefinitions, WithoutEtcdNothingIsChanged) {
   EXPECT_EQ(remove(a, "d"), Outcome::kAway);
 }
 
+TEST_F(ClusterDefinitions, AfterMinutesWithoutEtcdTheOthersAreFollowedAtOnce) {
+  ClusterNode& a = start("a");
+  ClusterNode& b = start("b");
+  etcd.go_down(3'600'000'000'000);
+  run_ms(300'000);
+  etcd.recover();
+  EXPECT_TRUE(until([&] { return a.cluster().status().state == "connected"; }, 2'000));
+  EXPECT_EQ(define(a, "d"), Outcome::kDone);
+  EXPECT_TRUE(until([&] { return knows(b, "d"); }, 2'000));
+}
+
 TEST_F(ClusterDefinitions, AWatchThatHangsIsBegunAgain) {
   ClusterNode& a = start("a");
   ClusterNode& b = start("b");
