@@ -58,7 +58,13 @@ struct Rejection {
   int code = 0;  // gRPC's; 0: unknown
   std::string text;
 };
-// Of an error's answer, which has two forms: a stream's and all else's.
+// Of an error's answer. etcd's gateway, which is version 1 up to etcd 3.5 and then version 2, says
+// alone and in a stream:
+//   1: {"error": TEXT, "code": CODE, "message": TEXT}
+//      {"error": {"grpc_code": CODE, "http_code": STATUS, "message": TEXT}}
+//   2: {"code": CODE, "message": TEXT}
+//      {"error": {"code": CODE, "message": TEXT}}
+// nullopt: without a code of gRPC's it is not etcd that says so, but a proxy before it.
 std::optional<Rejection> decode_rejection(const Json& answer);
 // Of a canceled watch.
 Rejection decode_reason(std::string_view reason);

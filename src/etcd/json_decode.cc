@@ -228,15 +228,15 @@ std::optional<WatchMessage> decode_watch(const Json& answer) {
 }
 
 std::optional<Rejection> decode_rejection(const Json& answer) {
-  Fields fields(answer);
-  const Json* const error = fields.find("error");
-  if (error == nullptr) return std::nullopt;
-  const bool stream = error->is_object();
-  Fields inside(stream ? *error : answer);
-  Rejection rejection{.code = inside.number<int>(stream ? "grpc_code" : "code"),
-                      .text = inside.text("message")};
-  if (!inside.good() || rejection.text.empty()) return std::nullopt;
-  return rejection;
+  // gRPC's codes, but for 0, which is no error. A proxy has others, if any: HTTP's, or its own.
+  constexpr int64_t kFirst = 1, kLast = 16;
+  const Json* const error = Fields(answer).find("error");
+  Fields fields(error != nullptr && error->is_object() ? *error : answer);
+  const bool named = fields.find("grpc_code") != nullptr;
+  const int64_t code = fields.number(named ? "grpc_code" : "code");
+  std::string text = fields.text("message");
+  if (!fields.good() || code < kFirst || code > kLast || text.empty()) return std::nullopt;
+  return Rejection{.code = static_cast<int>(code), .text = std::move(text)};
 }
 
 Rejection decode_reason(std::string_view reason) {

@@ -10,7 +10,8 @@ using Kind = Failure::Kind;
 
 // gRPC's codes, and what etcd uses them for (etcd's etcdserver/api/v3rpc/rpctypes/error.go).
 enum Code {
-  kNone = 0,  // not gRPC's, but a proxy's
+  kNone = 0,       // a watch that is canceled without one
+  kCancelled = 1,  // the member is being stopped, which it may be in the middle of a request
   kUnknown = 2,
   kDeadlineExceeded = 4,
   kAborted = 10,
@@ -32,12 +33,13 @@ bool asks_for_login(const Rejection& rejection) {
 
 // Said before anything is done.
 bool is_turned_away(const Rejection& rejection) {
-  return says(rejection, "etcdserver: no leader") || says(rejection, "too many requests");
+  return says(rejection, "etcdserver: no leader") ||
+         says(rejection, "etcdserver: too many requests");
 }
 
 bool is_of_the_member(int code) {
-  return code == kNone || code == kUnknown || code == kDeadlineExceeded || code == kAborted ||
-         code == kInternal || code == kUnavailable || code == kDataLoss;
+  return code == kNone || code == kCancelled || code == kUnknown || code == kDeadlineExceeded ||
+         code == kAborted || code == kInternal || code == kUnavailable || code == kDataLoss;
 }
 
 // One line, whatever etcd said.

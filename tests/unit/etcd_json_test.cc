@@ -117,11 +117,21 @@ TEST(EtcdJsonTest, ATokenThatCouldBreakAHeaderIsNotTaken) {
     EXPECT_FALSE(decode_login(*parse_object(text))) << text;
 }
 
-TEST(EtcdJsonTest, RejectionsComeInTwoForms) {
-  const auto plain = decode_rejection(*parse_object(R"({"error":"e","message":"m","code":5})"));
-  ASSERT_TRUE(plain);
-  EXPECT_EQ(plain->code, 5);
-  EXPECT_EQ(plain->text, "m");
+TEST(EtcdJsonTest, RejectionsComeInTwoFormsFromEachGateway) {
+  for (const std::string_view text :
+       {R"({"error":"m","message":"m","code":5})",
+        R"({"error":{"grpc_code":5,"http_code":404,"message":"m","http_status":"Not Found"}})",
+        R"({"code":5,"message":"m","details":[]})",
+        R"({"error":{"code":5,"message":"m","details":[]}})"}) {
+    const auto rejection = decode_rejection(*parse_object(text));
+    ASSERT_TRUE(rejection) << text;
+    EXPECT_EQ(rejection->code, 5) << text;
+    EXPECT_EQ(rejection->text, "m") << text;
+  }
+  const auto lost = decode_rejection(
+      *parse_object(R"({"code":16,"message":"etcdserver: invalid auth token","details":[]})"));
+  ASSERT_TRUE(lost);
+  EXPECT_EQ(judge(*lost).fault, Fault::kToken);
   const auto stream = decode_rejection(*parse_object(
       R"({"error":{"grpc_code":14,"http_code":503,"message":"etcdserver: no leader"}})"));
   ASSERT_TRUE(stream);
@@ -132,6 +142,39 @@ TEST(EtcdJsonTest, RejectionsComeInTwoForms) {
   EXPECT_EQ(reason.code, 16);
   EXPECT_EQ(reason.text, "etcdserver: invalid auth token");
   EXPECT_EQ(decode_reason(" desc = code = ").code, 0);
+}
+
+TEST(EtcdJsonTest, WhatAProxySaysIsNoRejectionOfEtcds) {
+  for (const std::string_view text :
+       {R"({"message":"no healthy upstream"})", R"({"error":"forbidden"})",
+        R"({"error":"Forbidden","message":"invalid auth token"})", R"({"error":{"message":"m"}})",
+        R"({"code":503,"message":"m"})",
+        R"({"code":403,"message":"etcdserver: too many requests"})",
+        R"({"error":{"code":502,"message":"m"}})", R"({"code":0,"message":"m"})",
+        R"({"code":17,"message":"m"})", R"({"code":-1,"message":"m"})",
+        R"({"code":4294967301,"message":"m"})", R"({"code":"ServiceUnavailable","message":"m"})",
+        R"({"error":"m","code":[5],"message":"m"})", R"({"code":5})", R"({})"}) {
+    const auto json = parse_object(text);
+    EXPECT_FALSE(decode_rejection(*json)) << text;
+    for (const long status : {401L, 403L, 429L, 502L, 503L}) {
+      const Verdict verdict = judge_status(status, json);
+      EXPECT_EQ(verdict.fault, Fault::kMember) << text;
+      EXPECT_EQ(verdict.kind, Failure::Kind::kUnreachable) << text;
+      EXPECT_TRUE(verdict.failure(true).may_have_happened) << text;
+      EXPECT_FALSE(verdict.failure(false).may_have_happened) << text;
+    }
+  }
+}
+
+// 27 of 20,000 requests while members were stopped and started.
+TEST(EtcdJsonTest, AMemberThatIsBeingStoppedLeavesItInDoubt) {
+  for (const std::string text : {"grpc: the client connection is closing", "context canceled"}) {
+    const Verdict verdict = judge_status(
+        408, parse_object(R"({"error":")" + text + R"(","message":")" + text + R"(","code":1})"));
+    EXPECT_EQ(verdict.fault, Fault::kMember);
+    EXPECT_EQ(verdict.kind, Failure::Kind::kUnreachable);
+    EXPECT_TRUE(verdict.failure(true).may_have_happened);
+  }
 }
 
 TEST(EtcdJsonTest, EachRejectionHasItsConsequence) {
@@ -215,6 +258,10 @@ TEST(EtcdJsonTest, AWatchEndsForAReason) {
                    R"("rpc error: code = PermissionDenied desc = etcdserver: permission denied")"))
           .end->kind,
       Failure::Kind::kRefused);
+  EXPECT_EQ(hear(1, R"({"error":{"code":16,"message":"etcdserver: invalid auth token"}})"
+                    "\n")
+                .end->fault,
+            Fault::kToken);
   EXPECT_EQ(hear(1, "hello\n").end->fault, Fault::kMember);
   EXPECT_EQ(hear(1, "{\"result\":{}}\n").end->fault, Fault::kMember);
   EXPECT_EQ(hear(1, events(R"({"type":"MOVE","kv":{"mod_revision":"4"}})")).end->fault,
