@@ -7,6 +7,11 @@
 #include "number_dispenser/dispenser/registry.h"
 
 namespace number_dispenser {
+namespace {
+
+constexpr uint64_t kShortestUseNs = 1'000'000'000;  // that tells a rate
+
+}  // namespace
 
 bool Registry::needs_lease(const Entry& e) const {
   return mode_ == Mode::kClustered && is_leased(e.definition, e.strategy);
@@ -33,8 +38,8 @@ uint64_t Registry::wish_at(const Entry& e) const {
 // From here on the use of this segment is measured.
 void Registry::note_segment(Entry& e, uint64_t size) {
   e.leased = size;
-  e.leased_ns = clock_.monotonic_ns();
-  e.passed_then = passed(e, e.cell.next->load());
+  e.leased_ns = e.before_ns = clock_.monotonic_ns();
+  e.passed_then = e.passed_before = passed(e, e.cell.next->load());
   e.segment_begin = e.cell.next->load();
 }
 
@@ -146,8 +151,13 @@ bool Registry::add(Entry& e, Segment segment) {
   else
     return false;
   const uint64_t begun = e.segment_begin;
+  const bool lasted = clock_.monotonic_ns() - e.leased_ns >= kShortestUseNs;
+  const uint64_t before_ns = lasted ? e.leased_ns : e.before_ns;
+  const uint64_t passed_before = lasted ? e.passed_then : e.passed_before;
   note_segment(e, segment.size());
   e.segment_begin = begun;
+  e.before_ns = before_ns;
+  e.passed_before = passed_before;
   set_limit(e);
   mark_dirty(e.cell.slot);
   return true;
@@ -200,9 +210,8 @@ void Registry::give_lease(std::string_view name, const Lease& lease) {
 }
 
 Registry::Outlook Registry::outlook() const {
-  // A use over a shorter time says nothing.
-  constexpr uint64_t kShortestNs = 1'000'000'000;
   const std::lock_guard lock(mutex_);
+  const uint64_t now_ns = clock_.monotonic_ns();
   Outlook all;
   for (const Entry& e : entries_) {
     if (e.state != State::kLive || !needs_lease(e) || e.lease.generation == 0) continue;
@@ -210,12 +219,12 @@ Registry::Outlook Registry::outlook() const {
     const uint64_t left = e.lease.end - std::min(next, e.lease.end) + e.lease.next.size();
     all.dispensers += left > 0 ? 1 : 0;
     all.ordinals += left;
-    const uint64_t used = passed(e, next) - e.passed_then;
-    if (used == 0 || e.range_over) continue;
-    const double elapsed_ns =
-        static_cast<double>(std::max(clock_.monotonic_ns() - e.leased_ns, kShortestNs));
-    const double ns =
-        std::min(9e18, static_cast<double>(left) * elapsed_ns / static_cast<double>(used));
+    const bool is_new = now_ns - e.leased_ns < kShortestUseNs;
+    const uint64_t elapsed_ns = now_ns - (is_new ? e.before_ns : e.leased_ns);
+    const uint64_t used = passed(e, next) - (is_new ? e.passed_before : e.passed_then);
+    if (elapsed_ns < kShortestUseNs || used == 0 || e.range_over) continue;
+    const double ns = std::min(9e18, static_cast<double>(left) * static_cast<double>(elapsed_ns) /
+                                         static_cast<double>(used));
     if (!all.first.empty() && ns >= static_cast<double>(all.lasts_ns)) continue;
     all.first = e.name;
     all.lasts_ns = static_cast<uint64_t>(ns);

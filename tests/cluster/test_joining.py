@@ -7,6 +7,7 @@ import pytest
 
 from harness.ledger import Ledger
 from harness.resp import Error
+from harness.waiting import wait_for
 from rig.drawn import Drawn
 from rig.node import CLUSTER_LINES, EPOCH, LAST_S, LEASE_LINES, NOT_OURS, REQUESTS, STATE
 
@@ -79,8 +80,9 @@ def test_info_cluster_has_what_an_operator_needs(trio):
 
 def test_info_cluster_says_how_long_leases_last_once_something_is_used(trio, name):
     define_everywhere(trio, name)
-    Drawn(name).take(trio[0], 500)
-    assert trio[0].cluster()[LAST_S] != ""
+    drawn = Drawn(name)
+    # A use of less than a second does not tell.
+    wait_for(lambda: drawn.take(trio[0], 5) and trio[0].cluster()[LAST_S] != "", "it to be known")
 
 
 def test_info_of_a_dispenser_shows_its_lease(trio, name):

@@ -255,5 +255,38 @@ TEST_F(RegistryLeases, TheOutlookSaysWhoRunsOutFirst) {
   EXPECT_EQ(outlook.lasts_ns, 10'000'000'000U);
 }
 
+TEST_F(RegistryLeases, TheRateOfUseLooksBackPastASegmentThatHasJustCome) {
+  Cell& c = define_leased(1000);
+  clock.advance_ms(9'990);
+  c.draw(995);
+  registry->refill(c, 100);
+  wish();
+  registry->answer_wish(0, 7, Segment{1000, 10'995});
+  clock.advance_ms(10);
+  c.draw(5);
+  // A hundred in a second.
+  EXPECT_EQ(registry->outlook().first, "d");
+  EXPECT_EQ(registry->outlook().lasts_ns, 99'950'000'000U);
+  // From a second on it is the rate since that came.
+  clock.advance_ms(990);
+  c.draw(1'995);
+  EXPECT_EQ(registry->outlook().lasts_ns, 4'000'000'000U);
+}
+
+TEST_F(RegistryLeases, TheRateOfUseIsUnknownForASecond) {
+  define_leased(1000).draw(1000);
+  clock.advance_ms(5'000);
+  EXPECT_EQ(registry->outlook().lasts_ns, 0U);
+  registry->remove(*view, "d");
+  settle();
+  Cell& again = define_leased(1000);
+  again.draw(10);
+  clock.advance_ms(999);
+  EXPECT_EQ(registry->outlook().first, "");
+  clock.advance_ms(1);
+  EXPECT_EQ(registry->outlook().first, "d");
+  EXPECT_EQ(registry->outlook().lasts_ns, 99'000'000'000U);
+}
+
 }  // namespace
 }  // namespace number_dispenser

@@ -212,8 +212,10 @@ class Registry {
   struct Outlook {
     uint64_t dispensers = 0;  // that have something leased
     uint64_t ordinals = 0;    // that they have left
-    std::string first;        // of those in use, the one to run out first; empty: none is
-    uint64_t lasts_ns = 0;    // at its present rate
+    // Of those in use, the one to run out first; empty: none is, or none for a second yet, and a
+    // use over a shorter time says nothing.
+    std::string first;
+    uint64_t lasts_ns = 0;  // at its present rate
   };
   Outlook outlook() const;
   // Flushes that have ended; the keeper's loop.
@@ -258,6 +260,9 @@ class Registry {
     uint64_t leased = 0;       // size of the latest segment
     uint64_t leased_ns = 0;    // when it came
     uint64_t passed_then = 0;  // ordinals moved past at that time
+    // The same of an earlier one that was in use for a second or more; of this one, if none was.
+    uint64_t before_ns = 0;
+    uint64_t passed_before = 0;
   };
 
   struct LogEntry {
