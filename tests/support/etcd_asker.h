@@ -31,9 +31,9 @@ class EtcdAsker {
 
   etcd::HttpClient& client() { return *client_; }
 
-  // Polls until it is so. False: it is not, for half a minute.
+  // Polls until it is so. False: it is not, for two minutes.
   bool until(const std::function<bool()>& so) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(120);
     while (!so()) {
       std::unique_lock lock(mutex_);
       if (!changed_.wait_until(lock, end, [&] { return std::exchange(notified_, false); }))
@@ -66,7 +66,7 @@ class EtcdAsker {
   }
   // Until etcd is there to answer it: it starts, or elects.
   etcd::TxnResult insist(const etcd::Op& op) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(120);
     for (;;) {
       if (etcd::Answer<etcd::TxnResult> result = transact(op)) return std::move(*result);
       ND_CHECK(std::chrono::steady_clock::now() < end, "etcd does not come");

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <random>
 
 #include "number_dispenser/base/fd.h"
 
@@ -39,13 +40,17 @@ pid_t spawn(const std::vector<std::string>& arguments, int output) {
 
 }  // namespace
 
+// Below the kernel's ephemeral ports, so that no outgoing connection takes it before a server does.
 int free_port() {
-  const Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-  socklen_t size = sizeof address;
-  ND_CHECK(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size) == 0, "bind");
-  ND_CHECK(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0, "name");
-  return ntohs(address.sin_port);
+  std::random_device random;
+  for (;;) {
+    const auto port = static_cast<uint16_t>(20'000 + random() % 12'000);
+    const Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const sockaddr_in address{
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    const auto* const generic = reinterpret_cast<const sockaddr*>(&address);
+    if (::bind(socket.get(), generic, sizeof address) == 0) return port;
+  }
 }
 
 std::string run_program(const std::vector<std::string>& arguments) {
@@ -139,7 +144,7 @@ void EtcdServer::resume(size_t member) {
 }
 
 std::string EtcdServer::control(const std::vector<std::string>& words) const {
-  std::vector<std::string> command = {kControl,
+  std::vector<std::string> command = {kControl, "--dial-timeout=60s", "--command-timeout=60s",
                                       fmt::format("--endpoints={}", fmt::join(endpoints(), ","))};
   if (!files_.empty())
     command.insert(command.end(), {"--cacert=" + files_.authority, "--cert=" + files_.certificate,

@@ -27,7 +27,7 @@ constexpr int kLoops = 2;
 // scheduled.
 constexpr uint64_t kDraws = 200'000;
 constexpr uint64_t kRetractions = 10;
-constexpr std::chrono::seconds kPatience{60};
+constexpr std::chrono::seconds kPatience{120};
 
 class ThreadsTest : public testing::Test {
  protected:
