@@ -23,6 +23,7 @@ constexpr uint64_t kFirstExtents = 16;  // 1,024 dispensers, 516 KiB
 constexpr uint64_t kGrowthExtentsMin = 16;
 constexpr uint64_t kGrowthExtentsMax = 1024;
 constexpr uint32_t kFreeSlotsLow = 512;
+constexpr uint64_t kSpoiledMark = UINT64_MAX;  // which no node draws
 
 template <class T>
 void seal(T& record, size_t skip = 0) {
@@ -71,6 +72,14 @@ Ending not_joined(LastEnd last) {
   }
 }
 
+// Records that are older than the counters of their very run: a copy, or a flush has failed.
+bool has_older(const Scan& found, std::span<const std::byte> counters) {
+  return found.header.ending != Ending::kClean &&
+         std::ranges::any_of(found.tenants, [&](const ScannedTenant& tenant) {
+           return is_older(tenant, find_live(counters, tenant));
+         });
+}
+
 // Makes damaged copies good, and durable, while the good ones are not written to: the power may go
 // at the next flush too, and tear the other copy.
 Result<void> repair(Storage& storage, const Scan& found) {
@@ -113,14 +122,10 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
   const bool restored = live.newer_exists(id, last_epoch);
   const auto left = live.open_previous(id, last_epoch);
   const auto previous = counters_of_run(left, found->header);
-  file->header_.epoch = last_epoch + 1;
-  file->header_.run = clock.monotonic_ns() ^ static_cast<uint64_t>(clock.unix_us()) << 20;
   // Before anything is written: whoever runs with a copy of this file makes this start a refusal.
-  const auto counters =
-      live.create(id, file->header_.epoch, layout::live_bytes(found->header.extents));
+  const auto counters = live.create(id, last_epoch + 1, layout::live_bytes(found->header.extents));
   if (!counters) return std::unexpected(counters.error());
   file->live_base_ = *counters;
-  set_run(file->live_base_, file->header_.run);
   if (auto repaired = repair(storage, *found); !repaired) {
     live.drop_current();
     return std::unexpected(repaired.error());
@@ -137,9 +142,16 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
   const uint64_t known_bytes = layout::file_bytes(found->header.extents);
   std::memset(storage.data() + known_bytes, 0, storage.size() - known_bytes);
 
+  if (restored || has_older(*found, previous))
+    if (auto spoiled = file->spoil_marks(); !spoiled) {
+      live.drop_current();
+      return std::unexpected(spoiled.error());
+    }
+  file->header_.epoch = last_epoch + 1;
+  file->header_.run = clock.monotonic_ns() ^ static_cast<uint64_t>(clock.unix_us()) << 20;
+  set_run(file->live_base_, file->header_.run);
   const Adopted adopted = file->adopt(*found, previous, what);
   if (!restored) file->last_end_ = last_end_of(found->header, adopted.counted);
-  if (restored || adopted.older > 0) file->spoil_marks();
   if (found->header.ending != Ending::kClean) file->touch_every_page();
   // Until this run has joined, its own end says nothing.
   file->header_.ending = is_in_cluster(found->header) ? not_joined(file->last_end_) : Ending::kNot;
@@ -190,12 +202,16 @@ StateFile::Adopted StateFile::adopt(Scan& found, std::span<const std::byte> prev
 }
 
 // An older copy: with marks that etcd never had, neither this start nor a later one trusts its
-// leases.
-void StateFile::spoil_marks() {
-  if (stamp_.mark == 0) return;
-  stamp_.mark = ~stamp_.mark;
+// leases. Durable before anything else changes: with its records written, as this start does, the
+// copy would look to the next one like what the last run has left.
+Result<void> StateFile::spoil_marks() {
+  if (!is_in_cluster(header_)) return {};
+  stamp_.mark = kSpoiledMark;
   // 0 says that the id was never claimed, which is no less true of a copy.
-  if (stamp_.previous_mark != 0) stamp_.previous_mark = ~stamp_.previous_mark;
+  if (stamp_.previous_mark != 0) stamp_.previous_mark = kSpoiledMark;
+  header_.ending = Ending::kNotJoinedUnknown;
+  write_header();
+  return storage_.flush_now();
 }
 
 void StateFile::touch_every_page() {

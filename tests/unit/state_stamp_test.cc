@@ -1,6 +1,9 @@
 // A cluster's stamp in the header, and how the state file says the run before has ended.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cerrno>
+
 #include "bare_state.h"
 
 namespace number_dispenser {
@@ -119,6 +122,12 @@ class LastEndTest : public testing::Test {
     machine.start();
     return testing::internal::GetCapturedStderr();
   }
+  // A flush fails in it.
+  void fail_to_start() {
+    machine.storage->fail_flush_now(EIO);
+    EXPECT_FALSE(StateFile::open(*machine.storage, machine.live, machine.clock, "memory"));
+    machine.storage->fail_flush_now(0);
+  }
   LastEnd last_end() const { return machine.state->last_end(); }
 
   BareState machine;
@@ -191,6 +200,36 @@ TEST_F(LastEndTest, InAClusterAnOlderCopyGoesByItsRecordAndSaysNothing) {
   EXPECT_EQ(last_end(), LastEnd::kUnknown);
   EXPECT_EQ(machine.recovered(), (BoundRecord{9, 9, 4, StrategyId::kPreBase}));
   EXPECT_NE(machine.state->stamp().mark, kFirst.mark) << "a later start must not trust it either";
+}
+
+TEST_F(LastEndTest, AnOlderCopyStaysOneWhereItsStartDies) {
+  define();
+  join_cluster();
+  const auto backup = machine.copy();
+  write({20, 12, 0, StrategyId::kPreBase}, 15);
+  machine.kill();
+  machine.restore(backup);
+  fail_to_start();
+  // It died before it stored into the header's page.
+  std::copy_n(backup.begin(), layout::kPageBytes, machine.storage->data());
+  start();
+  EXPECT_EQ(last_end(), LastEnd::kUnknown);
+  EXPECT_NE(machine.state->stamp().mark, kFirst.mark);
+}
+
+TEST_F(LastEndTest, TheMarkOfAnOlderCopyDoesNotComeBackWithTheSecondStart) {
+  define();
+  join_cluster();
+  const auto backup = machine.copy();
+  machine.kill();
+  machine.start();
+  machine.kill();
+  machine.restore(backup);
+  fail_to_start();
+  start();
+  EXPECT_EQ(last_end(), LastEnd::kUnknown);
+  EXPECT_NE(machine.state->stamp().mark, kFirst.mark);
+  EXPECT_NE(machine.state->stamp().previous_mark, kFirst.previous_mark);
 }
 
 TEST_F(LastEndTest, ARunThatIsNotStampedChangesNothing) {

@@ -95,7 +95,7 @@ class StateFile final : public Store {
     size_t older = 0;      // tenants whose records are older than their counters
   };
   Adopted adopt(Scan& found, std::span<const std::byte> previous, std::string_view what);
-  void spoil_marks();
+  Result<void> spoil_marks();
   void take_in_growth(uint64_t extents);
   void touch_every_page();
   void write_header();
