@@ -31,6 +31,8 @@ ClusterMachine::ClusterMachine(World& main, ClusterOracle& oracle, testing_suppo
   world.clock.boot(main.rng.below(100'000 * kNsPerMs) + 1);
   world.faults.slow_flush = main.rng.chance(300) ? 100 : 0;
   world.faults.write_back = main.rng.chance(300) ? 100 : 0;
+  world.faults.failed_flush =
+      main.rng.chance(250) ? static_cast<unsigned>(main.rng.between(1, 40)) : 0;
   world.faults.late_completion = main.rng.chance(300) ? 200 : 0;
   disk.place = of + 1;
   disk.put(fresh_state(world.rng, 1));
@@ -40,16 +42,33 @@ ClusterMachine::ClusterMachine(World& main, ClusterOracle& oracle, testing_suppo
 
 void ClusterMachine::start(bool alone, bool may_die) {
   ++starts;
-  counters_lost_ = may_die && world.rng.chance(50);
-  live.refuse_next(counters_lost_);
+  live.refuse_next(may_die && world.rng.chance(50));
   log = {.is_alone = alone};
   server = std::make_unique<SimServer>(world, disk, live, net, world.rng.chance(300) ? 2 : 1);
+  if (may_die) prepare_death_in_start();
   const auto started = server->start(nullptr, alone ? nullptr : &membership);
   world.trace("starts: {}", started ? "well" : started.error().message);
-  if (!started) return world.violate("the server does not start: {}", started.error().message);
-  if (may_die && world.rng.chance(100))
-    server->die_in_store(static_cast<unsigned>(world.rng.between(1, 30)),
-                         world.rng.coin() ? Death::kProcess : Death::kMachine);
+  if (started) {
+    if (may_die) prepare_death();
+    return;
+  }
+  if (world.death == Death::kNone && started.error().message != "flush failed")
+    return world.violate("the server does not start: {}", started.error().message);
+  ++failed_starts;
+  end(world.death != Death::kNone ? world.death : Death::kProcess);
+}
+
+void ClusterMachine::prepare_death_in_start() {
+  Rng& rng = world.rng;
+  if (rng.chance(80))
+    server->storage().die_in_flush(static_cast<unsigned>(rng.between(1, 4)), any_death());
+  if (rng.chance(100)) server->die_at_page(static_cast<unsigned>(rng.between(1, 9)), any_death());
+}
+
+void ClusterMachine::prepare_death() {
+  Rng& rng = world.rng;
+  if (rng.chance(100)) server->die_in_store(static_cast<unsigned>(rng.between(1, 30)), any_death());
+  if (rng.chance(50)) server->die_at_page(static_cast<unsigned>(rng.between(1, 4)), any_death());
 }
 
 bool ClusterMachine::step() {
@@ -80,8 +99,10 @@ uint64_t ClusterMachine::wait_ns() const {
 // It has stopped by itself, or as it was told.
 void ClusterMachine::finish() {
   const bool failed = server->cluster() != nullptr && server->cluster()->has_failed();
-  const auto closed = server->close();
+  const bool flushed = !server->failed();
+  const auto closed = flushed ? server->close() : fail(ExitStatus::kIoError, "flush failed");
   world.trace("stops: {}", closed ? "clean" : closed.error().message);
+  failed_flushes += !closed && world.death == Death::kNone ? 1 : 0;
   if (!closed) return end(world.death != Death::kNone ? world.death : Death::kProcess);
   if (failed && server->cluster()->failure()->status == ExitStatus::kConfiguration)
     world.violate("refuses: {}", server->cluster()->failure()->message);
@@ -112,33 +133,33 @@ void ClusterMachine::end(Death death) {
   paused_until_ns = 0;
 }
 
-void ClusterMachine::take_copy() {
-  world.trace("the state file is copied");
-  copy_ = disk.copy_cache();
-}
-
-bool ClusterMachine::restore_copy(bool same_place) {
-  const auto found = scan(copy_);
+bool ClusterMachine::put_back(const std::vector<std::byte>& copy, bool same_place) {
+  const auto found = scan(copy);
   if (!found) {
     world.trace("the copy cannot be read: {}", found.error());
-    copy_.clear();
     return false;
   }
   const std::string key = "/number-dispenser/node/" + membership.settings.node_id;
   const auto node = NodeRecord::read(membership.etcd.store.value_of(key));
-  const bool joined = found->header.mark != 0;
-  const bool moved =
-      node && node->mark != found->header.mark && node->mark != found->header.previous_mark;
-  if ((!joined && node) || !is_only_cluster(copy_)) return false;  // from before it was a node
-  if (joined && !moved && (same_place || found->header.ending == layout::Ending::kClean))
-    return false;
+  const layout::Header& header = found->header;
+  const bool joined = header.mark != 0;
+  const bool moved = node && node->mark != header.mark && node->mark != header.previous_mark;
+  if ((!joined && node) || !is_only_cluster(copy)) return false;  // from before it was a node
+  if (joined && !moved && !is_known_as_older(header, same_place)) return false;
   world.trace("--- an older state file is restored, {} ---",
               same_place ? "in the same place" : "in another place");
-  disk.put(copy_);
+  disk.put(copy);
   was_restored = true;
-  copy_.clear();
   if (!same_place) disk.place += 1000;
   return true;
+}
+
+// By something else than its mark. What the live counters do not tell of a copy in the same place
+// is the known limit: a copy of the last moments before a power cut.
+bool ClusterMachine::is_known_as_older(const layout::Header& copy, bool same_place) const {
+  if (live.holds_newer(copy.epoch)) return true;
+  const bool clean = copy.ending == layout::Ending::kClean;
+  return !clean && (!same_place || live.holds_run(copy.epoch, copy.run));
 }
 
 bool ClusterMachine::is_only_cluster(const std::vector<std::byte>& file) {

@@ -16,7 +16,7 @@ class ClusterMachine {
   ClusterMachine(World& main, ClusterOracle& oracle, testing_support::SimEtcd& etcd,
                  unsigned number, std::string node_id);
 
-  // A new process; `alone`: which is no node.
+  // A new process; `alone`: which is no node. Where it does not survive its start it is gone again.
   void start(bool alone = false, bool may_die = true);
   bool running() const { return server != nullptr; }
   // In touch with etcd, and may issue.
@@ -31,11 +31,9 @@ class ClusterMachine {
   // When it has something to do though nothing happens.
   uint64_t wait_ns() const;
 
-  // The state file as it is; and such a copy in its place, while nothing runs.
-  void take_copy();
-  bool has_copy() const { return !copy_.empty(); }
-  // False: nothing could tell that it is older than the last run, so nobody may do it.
-  bool restore_copy(bool same_place);
+  // A copy of the state file comes in its place, while nothing runs. False: nothing could tell that
+  // it is older than the last run, so nobody may do it.
+  bool put_back(const std::vector<std::byte>& copy, bool same_place);
   // Everything in its file has joined the cluster.
   bool is_only_cluster() const { return is_only_cluster(disk.copy_cache()); }
   // The file is created anew, with the same bytes.
@@ -56,16 +54,19 @@ class ClusterMachine {
   bool was_copied = false;       // its leases may be another's as well
   // The live counters of the runs after the copy was made stay, and each start takes it for older.
   bool was_restored = false;
-  uint64_t starts = 0;
+  std::vector<std::byte> old_copy;  // that somebody has made of the state file; empty: nobody
+  uint64_t starts = 0, failed_starts = 0, failed_flushes = 0;
 
  private:
   static bool is_only_cluster(const std::vector<std::byte>& file);
+  bool is_known_as_older(const layout::Header& copy, bool same_place) const;
+  Death any_death() { return world.rng.coin() ? Death::kProcess : Death::kMachine; }
+  void prepare_death_in_start();
+  void prepare_death();
   void finish();
 
   World& main_;
   ClusterOracle& oracle_;
-  std::vector<std::byte> copy_;
-  bool counters_lost_ = false;
 };
 
 }  // namespace number_dispenser::sim

@@ -21,6 +21,8 @@ ClusterTotals& ClusterTotals::operator+=(const ClusterTotals& other) {
   power_cuts += other.power_cuts;
   stops += other.stops;
   pauses += other.pauses;
+  failed_starts += other.failed_starts;
+  failed_flushes += other.failed_flushes;
   restored += other.restored;
   clones += other.clones;
   partitions += other.partitions;
@@ -34,10 +36,11 @@ std::string ClusterTotals::text(double elapsed_s) const {
   return fmt::format(
       "{} requests ({:.1f} million a minute), {} ticks, {} starts; {} kills, {} power cuts, {} "
       "clean "
-      "stops, {} pauses, {} restored files, {} clones; {} partitions, {} outages, {} refusals, {} "
-      "compactions",
+      "stops, {} failed starts, {} failed flushes, {} pauses, {} restored files, {} clones; {} "
+      "partitions, {} outages, {} refusals, {} compactions",
       requests, static_cast<double>(requests) / elapsed_s * 60e-6, ticks, starts, kills, power_cuts,
-      stops, pauses, restored, clones, partitions, outages, refusals, compactions);
+      stops, failed_starts, failed_flushes, pauses, restored, clones, partitions, outages, refusals,
+      compactions);
 }
 
 ClusterSimulator::ClusterSimulator(uint64_t seed, bool tracing)
@@ -79,7 +82,11 @@ bool ClusterSimulator::run() {
   for (uint64_t more = world_.rng.between(4, 16); more > 0 && !over(); --more) episode();
   if (!over()) last_life();
   totals_.requests = oracle_.judged;
-  for (const auto& machine : machines_) totals_.starts += machine->starts;
+  for (const auto& machine : machines_) {
+    totals_.starts += machine->starts;
+    totals_.failed_starts += machine->failed_starts;
+    totals_.failed_flushes += machine->failed_flushes;
+  }
   return !over();
 }
 
@@ -88,7 +95,7 @@ void ClusterSimulator::begin_alone() {
   if (!world_.rng.chance(300)) return;
   ClusterMachine& machine = *machines_.front();
   const auto all = std::exchange(names_, {"alone"});
-  machine.start(true);
+  while (!machine.running()) machine.start(true);
   for (int at = 0; at < 200 && !over(); ++at) {
     round(true);
     if (at == 0) machine.clients.front()->define("alone");
@@ -129,30 +136,48 @@ void ClusterSimulator::trouble(ClusterMachine& machine) {
     machine.paused_until_ns = world_.clock.monotonic_ns() + rng.between(1, 100) * kNsPerS;
     machine.world.trace("is paused");
   } else if (chosen < 60) {
-    if (!machine.has_copy()) machine.take_copy();
+    if (!machine.old_copy.empty()) return;
+    machine.world.trace("the state file is copied");
+    machine.old_copy = machine.disk.copy_cache();
   } else if (chosen < 75) {
-    restore(machine);
+    if (!machine.old_copy.empty() && restore(machine, machine.old_copy)) machine.old_copy.clear();
   } else if (chosen < 80) {
     clone(machine);
   } else if (chosen < 85) {
     machine.move_file();
   } else if (chosen < 90) {
     machine.world.clock.set_unix_seconds(static_cast<int64_t>(rng.below(4'000'000'000)));
+  } else if (chosen < 97) {
+    relapse(machine);
   }
 }
 
-void ClusterSimulator::restore(ClusterMachine& machine) {
-  if (!machine.has_copy()) return;
+// A copy that was made a moment ago comes back.
+void ClusterSimulator::relapse(ClusterMachine& machine) {
+  Rng& rng = world_.rng;
+  if (!machine.running()) return;
+  machine.world.trace("the state file is copied, for a moment");
+  const std::vector<std::byte> copy = machine.disk.copy_cache();
+  for (uint64_t more = rng.between(1, 150); more > 0 && !over(); --more) round(true);
+  if (rng.coin()) idle(rng.between(1, 3000));
+  if (!over()) restore(machine, copy);
+}
+
+// False: nobody may do that.
+bool ClusterSimulator::restore(ClusterMachine& machine, const std::vector<std::byte>& copy) {
   machine.end(world_.rng.coin() ? Death::kProcess : Death::kMachine);
-  if (!machine.restore_copy(world_.rng.coin())) return;
+  if (!machine.put_back(copy, world_.rng.coin())) return false;
   ++totals_.restored;
   // Often its power goes while it joins, with part of what it has dropped on the disk.
-  if (over() || world_.rng.coin()) return;
+  if (over() || world_.rng.coin()) return true;
   machine.start();
   for (uint64_t more = 100; more > 0 && !over(); --more) {
     round(false);
-    if (machine.disk.flushing() && world_.rng.chance(300)) return machine.end(Death::kMachine);
+    if (!machine.disk.flushing() || !world_.rng.chance(300)) continue;
+    machine.end(Death::kMachine);
+    break;
   }
+  return true;
 }
 
 // Another machine starts with this one's file, and the same id.

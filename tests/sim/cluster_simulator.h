@@ -12,7 +12,8 @@ namespace number_dispenser::sim {
 
 struct ClusterTotals {
   uint64_t requests = 0, ticks = 0, starts = 0, kills = 0, power_cuts = 0, stops = 0, pauses = 0,
-           restored = 0, clones = 0, partitions = 0, outages = 0, refusals = 0, compactions = 0;
+           failed_starts = 0, failed_flushes = 0, restored = 0, clones = 0, partitions = 0,
+           outages = 0, refusals = 0, compactions = 0;
 
   ClusterTotals& operator+=(const ClusterTotals& other);
   std::string text(double elapsed_s) const;
@@ -34,7 +35,8 @@ class ClusterSimulator {
   void begin_alone();
   void episode();
   void trouble(ClusterMachine& machine);
-  void restore(ClusterMachine& machine);
+  void relapse(ClusterMachine& machine);
+  bool restore(ClusterMachine& machine, const std::vector<std::byte>& copy);
   void clone(ClusterMachine& machine);
   void etcd_trouble(ClusterMachine& machine);
   void last_life();

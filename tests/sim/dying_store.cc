@@ -4,16 +4,32 @@
 
 namespace number_dispenser::sim {
 
-bool DyingStore::about_to_die() {
-  if (world_.death != Death::kNone || countdown_ == 0 || --countdown_ != 0) return false;
+void DyingStore::keep_memory() {
   cache_ = disk_.copy_cache();
   live_bytes_ = live_.copy_current();
+}
+
+bool DyingStore::about_to_die() {
+  if (world_.death != Death::kNone || countdown_ == 0 || --countdown_ != 0) return false;
+  keep_memory();
   return true;
+}
+
+void DyingStore::arm_page(unsigned countdown, Death death) {
+  if (countdown == 0) return disk_.watch_pages();
+  disk_.watch_pages([this, countdown, death]() mutable {
+    if (world_.death != Death::kNone || countdown == 0 || --countdown != 0) return;
+    keep_memory();
+    world_.death = death;
+    world_.trace("{} dies before it stores into a page",
+                 death == Death::kProcess ? "process" : "machine");
+  });
 }
 
 // Within an extent the addresses rise in the order of the stores: descriptor, bound copy one, copy
 // two.
 void DyingStore::die(const char* what) {
+  if (world_.death != Death::kNone) return;  // before its first store
   constexpr size_t kWord = 8;
   std::vector<size_t> changed;
   for (size_t at = 0; at + kWord <= cache_.size(); at += kWord)
@@ -23,6 +39,7 @@ void DyingStore::die(const char* what) {
     std::memcpy(cache_.data() + changed[at], disk_.cache() + changed[at], kWord);
   // The live counter is set between the descriptor and the bounds.
   if (written > changed.size() / 2) live_bytes_ = live_.copy_current();
+  damaged_ = true;
   world_.death = death_;
   world_.trace("{} dies in a {}: {} of {} words written",
                death_ == Death::kProcess ? "process" : "machine", what, written, changed.size());
@@ -30,7 +47,7 @@ void DyingStore::die(const char* what) {
 
 void DyingStore::restore() {
   if (cache_.empty()) return;
-  disk_.restore_cache(cache_);
+  disk_.restore_cache(cache_, damaged_);
   live_.restore_current(live_bytes_);
   cache_.clear();
 }

@@ -1,5 +1,6 @@
 // A Store that passes everything on, and in one of the stores lets the process die: in the middle
-// of it, with the first words written and the rest not.
+// of it, with the first words written and the rest not. Or just before the first store into a page
+// of the file, whoever makes it: the start writes without a Store.
 //
 // The code under test cannot stop there, so it runs its tick to the end; what page cache and live
 // counters held is kept, and comes back when the simulation has buried the process.
@@ -25,6 +26,8 @@ class DyingStore final : public Store {
     countdown_ = countdown;
     death_ = death;
   }
+  // Dies when so many pages have been stored into from now on; 0: does not.
+  void arm_page(unsigned countdown, Death death);
   // After the process has ended: memory as it was when it died, if it died in here.
   void restore();
 
@@ -40,6 +43,7 @@ class DyingStore final : public Store {
   std::vector<Tenant> tenants() override { return store_->tenants(); }
 
  private:
+  void keep_memory();
   bool about_to_die();
   void die(const char* what);
 
@@ -50,6 +54,7 @@ class DyingStore final : public Store {
   unsigned countdown_ = 0;
   Death death_ = Death::kNone;
   std::vector<std::byte> cache_, live_bytes_;
+  bool damaged_ = false;  // it died within a record
 };
 
 }  // namespace number_dispenser::sim

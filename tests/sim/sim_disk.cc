@@ -26,12 +26,12 @@ SimDisk::SimDisk(World& world, uint64_t capacity_bytes)
 }
 
 SimDisk::~SimDisk() {
-  watch_stores({}, nullptr);
+  watch_stores(this, {}, nullptr);
   ::munmap(cache_, capacity_);
 }
 
 void SimDisk::put(std::span<const std::byte> bytes) {
-  watch_stores({}, nullptr);
+  watch_stores(this, {}, nullptr);
   ND_CHECK(bytes.size() <= capacity_, "{} bytes", bytes.size());
   std::memset(cache_, 0, std::max<uint64_t>(size_, bytes.size()));
   std::ranges::fill(durable_, std::byte{});
@@ -163,7 +163,7 @@ bool SimDisk::flush_now() {
 
 // The kernel goes on with what was submitted; it matters to nobody but a later power cut.
 void SimDisk::end_process() {
-  watch_stores({}, nullptr);
+  watch_stores(this, {}, nullptr);
   if (flush_ && world_.rng.coin()) write_captured(*flush_, true);
   flush_.reset();
   if (growth_) {
@@ -181,7 +181,7 @@ void SimDisk::end_process() {
 
 // Part of what was on its way is there, part is not, one sector is in between.
 void SimDisk::end_machine() {
-  watch_stores({}, nullptr);
+  watch_stores(this, {}, nullptr);
   const std::vector<uint64_t> dirty = dirty_sectors();
   if (flush_)
     for (const Captured& one : flush_->captured)
@@ -210,17 +210,20 @@ void SimDisk::tear(uint64_t offset) {
   std::memcpy(durable_.data() + offset + from, cache_ + offset + from, bytes);
 }
 
-void SimDisk::watch_lost_pages() {
+void SimDisk::watch_pages(std::function<void()> before_store) {
   std::vector<std::byte*> pages;
-  for (const uint64_t offset : lost_pages_) pages.push_back(cache_ + offset);
-  watch_stores(
-      pages, [this](std::byte* page) { lost_pages_.erase(static_cast<uint64_t>(page - cache_)); });
+  for (uint64_t offset = 0; offset < size_; offset += kPageBytes)
+    if (before_store || lost_pages_.contains(offset)) pages.push_back(cache_ + offset);
+  watch_stores(this, pages, [this, before_store = std::move(before_store)](std::byte* page) {
+    if (before_store) before_store();
+    if (world_.death == Death::kNone) lost_pages_.erase(static_cast<uint64_t>(page - cache_));
+  });
 }
 
-void SimDisk::restore_cache(std::span<const std::byte> bytes) {
-  watch_stores({}, nullptr);
+void SimDisk::restore_cache(std::span<const std::byte> bytes, bool damaged) {
+  watch_stores(this, {}, nullptr);
   std::ranges::copy(bytes, cache_);
-  damaged_ = true;
+  damaged_ = damaged_ || damaged;
 }
 
 }  // namespace number_dispenser::sim

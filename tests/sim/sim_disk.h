@@ -61,13 +61,14 @@ class SimDisk {
   // process died.
   void end_process();
   void end_machine();
-  // A process starts: from here on it is seen which pages it stores into.
-  void watch_lost_pages();
+  // A process starts, or goes on: from here on it is seen which pages it stores into.
+  // `before_store`: runs before the first store into each page, if there is one.
+  void watch_pages(std::function<void()> before_store = nullptr);
 
   std::vector<std::byte> copy_cache() const { return {cache_, cache_ + size_}; }
-  // A process died in the middle of a store. One record is damaged by that, and mirrors stand one
-  // damage: no sector is torn until a start has flushed the file.
-  void restore_cache(std::span<const std::byte> bytes);
+  // A process died, and left this. `damaged`: in the middle of a store. One record is damaged by
+  // that, and mirrors stand one damage: no sector is torn until a start has flushed the file.
+  void restore_cache(std::span<const std::byte> bytes, bool damaged);
 
  private:
   using Sector = std::array<std::byte, kSectorBytes>;

@@ -29,11 +29,13 @@ bool SimLive::newer_exists(const layout::FileId& id, uint64_t epoch) {
 
 Result<std::byte*> SimLive::create(const layout::FileId& id, uint64_t epoch, uint64_t bytes) {
   ND_CHECK(bytes <= capacity_, "{} bytes of live counters", bytes);
-  std::erase_if(files_, [&](const File& file) { return file.id == id && file.epoch == epoch; });
+  const bool is_dead = world_.death != Death::kNone;
+  if (!is_dead)
+    std::erase_if(files_, [&](const File& file) { return file.id == id && file.epoch == epoch; });
   made_epoch_ = epoch;
-  epoch_ = refuse_ ? 0 : epoch;
-  if (refuse_) {
-    world_.trace("live: no room, this run's counters die with its process");
+  epoch_ = refuse_ || is_dead ? 0 : epoch;
+  if (epoch_ == 0) {
+    world_.trace("live: no file, this run's counters die with its process");
     plain_ = zeroed(capacity_);
     return plain_.get();
   }
@@ -82,6 +84,13 @@ bool SimLive::holds(uint64_t epoch) const {
 bool SimLive::holds_newer(uint64_t epoch) const {
   return std::ranges::any_of(files_,
                              [&](const File& file) { return file.named && file.epoch > epoch; });
+}
+
+bool SimLive::holds_run(uint64_t epoch, uint64_t run) const {
+  const auto found = std::ranges::find(files_, epoch, &File::epoch);
+  layout::LiveHeader header{};
+  if (found != files_.end()) std::memcpy(&header, found->bytes.get(), sizeof header);
+  return header.run == run;
 }
 
 const SimLive::File* SimLive::current() const {

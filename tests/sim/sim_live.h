@@ -32,6 +32,8 @@ class SimLive final : public LiveMemory {
   // The counters that this epoch left are there, or those of a later one.
   bool holds(uint64_t epoch) const;
   bool holds_newer(uint64_t epoch) const;
+  // Those of this very run (layout::Header).
+  bool holds_run(uint64_t epoch, uint64_t run) const;
 
   std::vector<std::byte> copy_current() const;
   void restore_current(std::span<const std::byte> bytes);

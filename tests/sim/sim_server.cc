@@ -17,12 +17,15 @@ constexpr uint64_t kLeaveNs = 500 * kNsPerMs;
 }  // namespace
 
 Result<void> SimStorage::flush_now() {
-  if (countdown_ != 0 && --countdown_ == 0) {
+  if (world_.death != Death::kNone) return fail(ExitStatus::kIoError, "died");
+  const bool dies = countdown_ != 0 && --countdown_ == 0;
+  const bool flushed = (dies && world_.rng.coin()) || disk_.flush_now();
+  if (dies) {
     world_.death = death_;
     world_.trace("{} dies in a blocking flush", death_ == Death::kProcess ? "process" : "machine");
+    return fail(ExitStatus::kIoError, "died");
   }
-  if (world_.death != Death::kNone) return fail(ExitStatus::kIoError, "died");
-  if (!disk_.flush_now()) return fail(ExitStatus::kIoError, "flush failed");
+  if (!flushed) return fail(ExitStatus::kIoError, "flush failed");
   return {};
 }
 
@@ -46,6 +49,7 @@ SimServer::SimServer(World& world, SimDisk& disk, SimLive& live, SimNet& net, un
   for (unsigned number = 0; number < loops; ++number)
     parts_.push_back(std::make_unique<Part>(world, net, number));
   storage_.attach(parts_.front()->ring);
+  disk_.watch_pages();
 }
 
 SimServer::~SimServer() {
@@ -56,10 +60,16 @@ SimServer::~SimServer() {
   dying_.restore();
 }
 
+void SimServer::live_on() {
+  storage_.die_in_flush(0, Death::kNone);
+  die_in_store(0, Death::kNone);
+  die_at_page(0, Death::kNone);
+}
+
 Result<void> SimServer::start(const TlsContext* tls, const SimMembership* membership) {
-  disk_.watch_lost_pages();
   auto state = StateFile::open(storage_, live_, world_.clock, "dispensers.state");
   if (!state) return std::unexpected(state.error());
+  if (world_.death != Death::kNone) return fail(ExitStatus::kIoError, "died");
   state_ = std::move(*state);
   dying_.attach(*state_);
   registry_ = std::make_unique<Registry>(

@@ -27,7 +27,7 @@ class SimStorage final : public Storage {
   SimStorage(World& world, SimDisk& disk) : world_(world), disk_(disk) {}
 
   void attach(SimRing& ring) { ring_ = &ring; }
-  // The process dies in so many blocking flushes; 0: in none.
+  // The process dies in so many blocking flushes, before or after them; 0: in none.
   void die_in_flush(unsigned countdown, Death death) {
     countdown_ = countdown;
     death_ = death;
@@ -63,6 +63,9 @@ class SimServer {
   // The process dies while it starts, or in a store that it makes later.
   SimStorage& storage() { return storage_; }
   void die_in_store(unsigned countdown, Death death) { dying_.arm(countdown, death); }
+  void die_at_page(unsigned countdown, Death death) { dying_.arm_page(countdown, death); }
+  // It does none of that any more.
+  void live_on();
 
   // `tls`: what clients speak, null: plain text. `membership`: null: serves alone.
   Result<void> start(const TlsContext* tls = nullptr, const SimMembership* membership = nullptr);

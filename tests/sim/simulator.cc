@@ -68,6 +68,9 @@ void Simulator::one_life(Finish finish, unsigned rounds) {
   if (rng.chance(300))
     server_->die_in_store(static_cast<unsigned>(rng.between(1, 60)),
                           rng.coin() ? Death::kProcess : Death::kMachine);
+  if (rng.chance(100))
+    server_->die_at_page(static_cast<unsigned>(rng.between(1, 6)),
+                         rng.coin() ? Death::kProcess : Death::kMachine);
   const uint64_t idles_at = rng.chance(150) ? rng.below(rounds) : rounds;
   for (unsigned at = 0; at < rounds; ++at) {
     if (at == idles_at) idle();
@@ -116,6 +119,9 @@ bool Simulator::start(bool may_die) {
   if (may_die && rng.chance(80))
     server_->storage().die_in_flush(static_cast<unsigned>(rng.between(1, 3)),
                                     rng.coin() ? Death::kProcess : Death::kMachine);
+  if (may_die && rng.chance(60))
+    server_->die_at_page(static_cast<unsigned>(rng.between(1, 12)),
+                         rng.coin() ? Death::kProcess : Death::kMachine);
   const auto started = server_->start();
   world_.trace("start: {}",
                started ? fmt::format("epoch {}", server_->epoch()) : started.error().message);
