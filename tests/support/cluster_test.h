@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cluster_node.h"
+#include "number_dispenser/base/error.h"
 
 namespace number_dispenser::testing_support {
 
@@ -41,6 +42,21 @@ class ClusterTest : public testing::Test {
     node.begin_stop();
     EXPECT_TRUE(until([&] { return node.cluster().left(); }));
     node.end_stop();
+  }
+
+  // With some numbers issued, and a mark that has moved since.
+  ClusterNode& used(const std::string& id) {
+    ClusterNode& node = start(id);
+    EXPECT_EQ(define(node, "d"), Outcome::kDone);
+    take(node, "d", 10);
+    run_ms(3000);
+    return node;
+  }
+  // How it has ended.
+  std::optional<ExitStatus> failure(ClusterNode& node) {
+    EXPECT_TRUE(until([&] { return node.cluster().has_failed(); }));
+    const auto& error = node.cluster().failure();
+    return error ? std::optional(error->status) : std::nullopt;
   }
 
   // Ticks every node that runs, each millisecond. False: it is not so for `most_ms`.

@@ -20,6 +20,16 @@ class ClusterDefinitions : public ClusterTest {
     EXPECT_TRUE(until(so));
     etcd.faults = {};
   }
+  // Made in etcd; the node waits for an answer in vain.
+  std::shared_ptr<const Proposal> propose_in_doubt(ClusterNode& node, Proposal wanted) {
+    const std::string key = def_key(wanted.names.front());
+    const std::string before = etcd.store.value_of(key);
+    const uint64_t requests = etcd.requests + (before.empty() ? 1 : 2);  // one to look
+    auto decided = node.cluster().propose(std::move(wanted));
+    EXPECT_TRUE(until([&] { return etcd.requests >= requests; }));
+    lose_answers_until([&] { return etcd.store.value_of(key) != before; });
+    return decided;
+  }
 };
 
 TEST_F(ClusterDefinitions, EveryNodeHearsOfADefinitionAndOfItsEnd) {
@@ -137,9 +147,7 @@ TEST_F(ClusterDefinitions, AFirstSegmentInUseIsNotCountedAsLost) {
   ClusterNode& a = start("a");
   ASSERT_EQ(define(a, "d"), Outcome::kDone);
   take(a, "d", 10);
-  const std::string before = etcd.store.value_of(def_key("d"));
-  const auto decided = a.cluster().propose(definition("d", kCounting, StrategyId::kPreBase));
-  lose_answers_until([&] { return etcd.store.value_of(def_key("d")) != before; });
+  const auto decided = propose_in_doubt(a, definition("d", kCounting, StrategyId::kPreBase));
   ASSERT_TRUE(until([&] { return decided->done(); }));
   EXPECT_EQ(decided->outcome.load(), Outcome::kDone);
   EXPECT_EQ(a.cluster().status().ordinals_lost, 0U);
@@ -148,8 +156,7 @@ TEST_F(ClusterDefinitions, AFirstSegmentInUseIsNotCountedAsLost) {
 
 TEST_F(ClusterDefinitions, WhatEtcdRefusesAfterItHasMadeItIsLookedUp) {
   ClusterNode& a = start("a");
-  const auto decided = a.cluster().propose(definition("d"));
-  lose_answers_until([&] { return etcd.store.find(def_key("d")) != nullptr; });
+  const auto decided = propose_in_doubt(a, definition("d"));
   etcd.refuse(3'600'000'000'000);
   ASSERT_TRUE(until([&] { return decided->done(); }));
   EXPECT_EQ(decided->outcome.load(), Outcome::kDone);
@@ -176,11 +183,9 @@ TEST_F(ClusterDefinitions, AChangeInDoubtIsNeverSaidNotToHaveBeenMade) {
     const std::string name = "d" + std::to_string(at);
     run_ms(5000);
     ASSERT_EQ(define(a, name), Outcome::kDone);
-    const std::string before = etcd.store.value_of(def_key(name));
     Proposal wanted(What::kSwitch, {name});
     wanted.strategy = StrategyId::kPreBase;
-    const auto decided = a.cluster().propose(std::move(wanted));
-    lose_answers_until([&] { return etcd.store.value_of(def_key(name)) != before; });
+    const auto decided = propose_in_doubt(a, std::move(wanted));
     then[at](name);
     ASSERT_TRUE(until([&] { return decided->done(); }));
     EXPECT_EQ(decided->outcome.load(), Outcome::kUnknown);

@@ -1,7 +1,6 @@
 // How a node finds out what is its own still: kills, power cuts, clean stops, copies, second
 // processes.
 #include "cluster_test.h"
-#include "number_dispenser/base/error.h"
 
 namespace number_dispenser {
 namespace {
@@ -13,11 +12,6 @@ class ClusterJoin : public ClusterTest {
  protected:
   static constexpr uint64_t kElsewhere = 99;
 
-  std::optional<ExitStatus> failure(ClusterNode& node) {
-    EXPECT_TRUE(until([&] { return node.cluster().has_failed(); }));
-    const auto& error = node.cluster().failure();
-    return error ? std::optional(error->status) : std::nullopt;
-  }
   // When its mark is durable.
   void kill_before_its_claim(ClusterNode& node) {
     const uint64_t mark = node.state().stamp().mark;
@@ -27,14 +21,6 @@ class ClusterJoin : public ClusterTest {
     node.tick();
     node.kill();
     EXPECT_EQ(etcd.store.value_of(key), before);
-  }
-  // With some numbers issued, and a mark that has moved since.
-  ClusterNode& used(const std::string& id) {
-    ClusterNode& node = start(id);
-    EXPECT_EQ(define(node, "d"), Outcome::kDone);
-    take(node, "d", 10);
-    run_ms(3000);
-    return node;
   }
 };
 
@@ -268,115 +254,6 @@ TEST_F(ClusterJoin, AClaimThatWasMadeAndNotAnsweredKeepsTheLeases) {
   EXPECT_EQ(lease(a, "d").end, end);
   EXPECT_EQ(a.cluster().status().ordinals_dropped, 0U);
   take(a, "d", 10);
-}
-
-TEST_F(ClusterJoin, AnotherEtcdIsRefused) {
-  ClusterNode& a = used("a");
-  stop(a);
-  etcd.cluster_id = 0xbad;
-  a.start();
-  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
-}
-
-TEST_F(ClusterJoin, AnotherEtcdBehindTheSameEndpointsIsRefusedAtEveryStep) {
-  // From the claim to the first heartbeats.
-  for (int ms = 5; ms <= 45; ms += 2) {
-    SCOPED_TRACE(ms);
-    ClusterNode& a = add("a" + std::to_string(ms));
-    a.start();
-    run_ms(static_cast<uint64_t>(ms));
-    if (a.state().stamp().mark == 0) continue;
-    etcd.cluster_id = 0xbad;
-    EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
-    EXPECT_NE(a.cluster().failure()->message.find("0000000000000bad"), std::string::npos);
-    etcd.cluster_id = 0xc1;
-    a.kill();
-  }
-}
-
-TEST_F(ClusterJoin, AnEmptiedEtcdIsRefused) {
-  ClusterNode& a = used("a");
-  stop(a);
-  etcd.store = {};
-  a.start();
-  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
-}
-
-TEST_F(ClusterJoin, ARestoredEtcdThatKnowsLessIsRefused) {
-  ClusterNode& a = used("a");
-  stop(a);
-  const std::string counter = "/number-dispenser/alloc/d";
-  etcd.store.make({.then = {etcd::put(counter, R"({"next":5,"first":0,"node":"a","run":1})")}});
-  a.start();
-  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
-}
-
-// Restored from a backup: all nodes are stopped, and etcd is what it was.
-TEST_F(ClusterJoin, ARestoredEtcdThatDoesNotKnowADefinitionIsRefused) {
-  ClusterNode& a = start("a");
-  const auto backup = etcd.store;
-  ASSERT_EQ(define(a, "d"), Outcome::kDone);
-  take(a, "d", 10);
-  a.kill();
-  etcd.store = backup;
-  const auto file = a.copy();
-  a.start();
-  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
-  EXPECT_NE(a.cluster().failure()->message.find("dispenser d"), std::string::npos);
-  EXPECT_EQ(a.registry().info("d")->wasted, 0U) << "what etcd says is not believed";
-  EXPECT_EQ(etcd.store.revision(), backup.revision()) << "nothing is changed there";
-}
-
-TEST_F(ClusterJoin, ARestoredEtcdThatHasADefinitionsFormerSelfIsRefused) {
-  ClusterNode& a = start("a");
-  ASSERT_EQ(define(a, "d"), Outcome::kDone);
-  ASSERT_EQ(define(a, "e"), Outcome::kDone);
-  const auto backup = etcd.store;
-  ASSERT_EQ(remove(a, "e"), Outcome::kDone);
-  ASSERT_EQ(remove(a, "d"), Outcome::kDone);
-  ASSERT_EQ(define(a, "d"), Outcome::kDone);
-  const uint64_t generation = lease(a, "d").generation;
-  take(a, "d", 10);
-  a.kill();
-  etcd.store = backup;
-  // It has counted past that generation since.
-  while (etcd.store.revision() < static_cast<etcd::Revision>(generation) + 10)
-    etcd.store.make({.then = {etcd::put("/elsewhere", "")}});
-  a.start();
-  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
-  EXPECT_NE(a.cluster().failure()->message.find("dispenser d"), std::string::npos);
-  ASSERT_TRUE(a.registry().info("d"));
-  EXPECT_EQ(lease(a, "d").generation, generation);
-  EXPECT_FALSE(knows(a, "e"));
-}
-
-TEST_F(ClusterJoin, AnEtcdThatIsRestoredUnderARunningNodeIsNoticed) {
-  ClusterNode& a = start("a");
-  run_ms(5000);  // nothing is issued: the node's key stays as it is
-  const auto backup = etcd.store;
-  ASSERT_EQ(define(a, "d"), Outcome::kDone);
-  etcd.store = backup;
-  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
-  EXPECT_TRUE(knows(a, "d"));
-}
-
-TEST_F(ClusterJoin, AnEtcdThatIsRestoredIsNoticedWhenAllIsReadAgain) {
-  ClusterNode& a = start("a");
-  ASSERT_EQ(define(a, "d"), Outcome::kDone);
-  const auto backup = etcd.store;
-  ASSERT_EQ(remove(a, "d"), Outcome::kDone);
-  ASSERT_EQ(define(a, "d"), Outcome::kDone);
-  run_ms(3000);
-  // The node's key alone is as it was.
-  const std::string node = "/number-dispenser/node/a";
-  const std::string mark = etcd.store.value_of(node);
-  const etcd::Revision before = etcd.store.revision();
-  etcd.store = backup;
-  while (etcd.store.revision() < before + 10) etcd.store.make({.then = {etcd::put(node, mark)}});
-  etcd.store.compact(etcd.store.revision());
-  etcd.cut_watches();
-  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
-  EXPECT_TRUE(knows(a, "d"));
 }
 
 TEST_F(ClusterJoin, ASegmentThatWasNotWrittenBeforeAKillIsReclaimed) {

@@ -1,0 +1,121 @@
+// Which etcd a node refuses: another one, one that was emptied, and one that was restored.
+#include "cluster_test.h"
+
+namespace number_dispenser {
+namespace {
+
+using testing_support::ClusterNode;
+using testing_support::ClusterTest;
+
+class ClusterOtherEtcd : public ClusterTest {};
+
+TEST_F(ClusterOtherEtcd, AnotherEtcdIsRefused) {
+  ClusterNode& a = used("a");
+  stop(a);
+  etcd.cluster_id = 0xbad;
+  a.start();
+  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
+}
+
+TEST_F(ClusterOtherEtcd, AnotherEtcdBehindTheSameEndpointsIsRefusedAtEveryStep) {
+  // From the claim to the first heartbeats.
+  for (int ms = 5; ms <= 45; ms += 2) {
+    SCOPED_TRACE(ms);
+    ClusterNode& a = add("a" + std::to_string(ms));
+    a.start();
+    run_ms(static_cast<uint64_t>(ms));
+    if (a.state().stamp().mark == 0) continue;
+    etcd.cluster_id = 0xbad;
+    EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
+    EXPECT_NE(a.cluster().failure()->message.find("0000000000000bad"), std::string::npos);
+    etcd.cluster_id = 0xc1;
+    a.kill();
+  }
+}
+
+TEST_F(ClusterOtherEtcd, AnEmptiedEtcdIsRefused) {
+  ClusterNode& a = used("a");
+  stop(a);
+  etcd.store = {};
+  a.start();
+  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
+}
+
+TEST_F(ClusterOtherEtcd, ARestoredEtcdThatKnowsLessIsRefused) {
+  ClusterNode& a = used("a");
+  stop(a);
+  const std::string counter = "/number-dispenser/alloc/d";
+  etcd.store.make({.then = {etcd::put(counter, R"({"next":5,"first":0,"node":"a","run":1})")}});
+  a.start();
+  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
+}
+
+// Restored from a backup: all nodes are stopped, and etcd is what it was.
+TEST_F(ClusterOtherEtcd, ARestoredEtcdThatDoesNotKnowADefinitionIsRefused) {
+  ClusterNode& a = start("a");
+  const auto backup = etcd.store;
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  take(a, "d", 10);
+  a.kill();
+  etcd.store = backup;
+  a.start();
+  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
+  EXPECT_NE(a.cluster().failure()->message.find("dispenser d"), std::string::npos);
+  EXPECT_EQ(a.registry().info("d")->wasted, 0U) << "what etcd says is not believed";
+  EXPECT_EQ(etcd.store.revision(), backup.revision()) << "nothing is changed there";
+}
+
+TEST_F(ClusterOtherEtcd, ARestoredEtcdThatHasADefinitionsFormerSelfIsRefused) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  ASSERT_EQ(define(a, "e"), Outcome::kDone);
+  const auto backup = etcd.store;
+  ASSERT_EQ(remove(a, "e"), Outcome::kDone);
+  ASSERT_EQ(remove(a, "d"), Outcome::kDone);
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  const uint64_t generation = lease(a, "d").generation;
+  take(a, "d", 10);
+  a.kill();
+  etcd.store = backup;
+  // It has counted past that generation since.
+  while (etcd.store.revision() < static_cast<etcd::Revision>(generation) + 10)
+    etcd.store.make({.then = {etcd::put("/elsewhere", "")}});
+  a.start();
+  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
+  EXPECT_NE(a.cluster().failure()->message.find("dispenser d"), std::string::npos);
+  ASSERT_TRUE(a.registry().info("d"));
+  EXPECT_EQ(lease(a, "d").generation, generation);
+  EXPECT_FALSE(knows(a, "e"));
+}
+
+TEST_F(ClusterOtherEtcd, AnEtcdThatIsRestoredUnderARunningNodeIsNoticed) {
+  ClusterNode& a = start("a");
+  run_ms(5000);  // nothing is issued: the node's key stays as it is
+  const auto backup = etcd.store;
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  etcd.store = backup;
+  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
+  EXPECT_TRUE(knows(a, "d"));
+}
+
+TEST_F(ClusterOtherEtcd, AnEtcdThatIsRestoredIsNoticedWhenAllIsReadAgain) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  const auto backup = etcd.store;
+  ASSERT_EQ(remove(a, "d"), Outcome::kDone);
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  run_ms(3000);
+  // The node's key alone is as it was.
+  const std::string node = "/number-dispenser/node/a";
+  const std::string mark = etcd.store.value_of(node);
+  const etcd::Revision before = etcd.store.revision();
+  etcd.store = backup;
+  while (etcd.store.revision() < before + 10) etcd.store.make({.then = {etcd::put(node, mark)}});
+  etcd.store.compact(etcd.store.revision());
+  etcd.cut_watches();
+  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
+  EXPECT_TRUE(knows(a, "d"));
+}
+
+}  // namespace
+}  // namespace number_dispenser
