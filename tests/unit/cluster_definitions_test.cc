@@ -206,9 +206,9 @@ TEST_F(ClusterDefinitions, AfterMinutesWithoutEtcdTheOthersAreFollowedAtOnce) {
   etcd.go_down(3'600'000'000'000);
   run_ms(300'000);
   etcd.recover();
-  EXPECT_TRUE(until([&] { return a.cluster().status().state == "connected"; }, 2'000));
+  EXPECT_TRUE(until([&] { return a.cluster().status().state == "connected"; }, 4'000));
   EXPECT_EQ(define(a, "d"), Outcome::kDone);
-  EXPECT_TRUE(until([&] { return knows(b, "d"); }, 2'000));
+  EXPECT_TRUE(until([&] { return knows(b, "d"); }, 4'000));
 }
 
 TEST_F(ClusterDefinitions, AWatchThatHangsIsBegunAgain) {
