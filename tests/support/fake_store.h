@@ -31,7 +31,7 @@ class FakeStore final : public Store {
     written_.push_back(fmt::format("free {}", slot));
     free_.push_back(slot);
   }
-  bool before_flush() override { return false; }
+  bool before_flush() override { return std::exchange(has_written, false); }
   std::string_view write_pending(uint32_t slot, std::string_view name, const Definition&,
                                  const BoundRecord& first) override {
     written_.push_back(fmt::format("pending {}", slot));
@@ -54,6 +54,7 @@ class FakeStore final : public Store {
   std::vector<std::string> take_written() { return std::exchange(written_, {}); }
 
   std::vector<Tenant> found;  // by recovery
+  bool has_written = false;   // of its own, for the next flush
   std::vector<BoundRecord> records;
   // Another loop's chance to do something at that very moment.
   std::function<void(uint32_t, const BoundRecord&)> before_write_bound;

@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <string>
+#include <string_view>
+
 #include "number_dispenser/dispenser/cell.h"
 #include "number_dispenser/dispenser/kind.h"
 
@@ -16,6 +19,16 @@ Definition counting(uint64_t starting, uint64_t step) {
 // The last number a definition issues.
 uint64_t last_number(const Definition& definition) {
   return definition.starting + (capacity_of(definition) - 1) * definition.step;
+}
+
+TEST(Kind, ANameHasBytesThatAreSeenAndNotTooMany) {
+  for (const std::string_view name : {"a", "!", "~", "order.number:2024", "\xc3\xa4"})
+    EXPECT_TRUE(is_valid_name(name)) << name;
+  EXPECT_TRUE(is_valid_name(std::string(kLongestName, 'n')));
+  EXPECT_FALSE(is_valid_name(std::string(kLongestName + 1, 'n')));
+  EXPECT_FALSE(is_valid_name(""));
+  for (const char bad : {'\0', '\t', '\n', '\x1f', ' ', '\x7f'})
+    EXPECT_FALSE(is_valid_name(std::string("a") + bad + "b")) << static_cast<int>(bad);
 }
 
 TEST(Kind, FixedLengthOneEndsAtNine) {

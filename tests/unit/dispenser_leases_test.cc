@@ -1,46 +1,16 @@
-// Segments: what a registry in a cluster issues, wishes for, keeps and gives up.
-#include "registry_test.h"
+// Segments: what a registry in a cluster issues, keeps and gives up.
+#include <algorithm>
+#include <thread>
+#include <vector>
+
+#include "registry_leases.h"
 
 namespace number_dispenser {
 namespace {
 
-using testing_support::FakeStore;
+using testing_support::RegistryLeases;
 using testing_support::RegistryTest;
 using Supply = Registry::Supply;
-
-class RegistryLeases : public RegistryTest {
- protected:
-  RegistryLeases() {
-    restart(false);
-    registry->resume_leases();
-  }
-  void restart(bool resume) {
-    view.reset();
-    registry = std::make_unique<Registry>(store, clock, Registry::Mode::kClustered);
-    view = registry->make_view();
-    if (resume) registry->resume_leases();
-  }
-  Cell& define_leased(uint64_t end, StrategyId strategy = StrategyId::kPreBase,
-                      Definition definition = kCounting) {
-    EXPECT_EQ(
-        registry->define(*view, "d", definition, strategy, {.generation = 7, .end = end}).outcome,
-        Outcome::kDone);
-    settle();
-    return cell("d");
-  }
-  // What recovery finds: issued up to `position`.
-  void find(const BoundRecord& record, Definition definition = kCounting) {
-    store.found = {{0, "d", definition, record}};
-    store.records[0] = record;
-    restart(false);
-  }
-  Lease lease() { return registry->info("d")->lease; }
-  Registry::Wish wish() {
-    const auto wishes = registry->take_wishes();
-    EXPECT_EQ(wishes.size(), 1U);
-    return wishes.empty() ? Registry::Wish{} : wishes[0];
-  }
-};
 
 TEST_F(RegistryLeases, NothingPastTheSegmentIsDrawn) {
   Cell& c = define_leased(10);
@@ -55,32 +25,13 @@ TEST_F(RegistryLeases, ARegistryThatServesAloneHasNoSupply) {
   EXPECT_EQ(registry->refill(cell("d"), 1).supply, Supply::kExhausted);
 }
 
-TEST_F(RegistryLeases, ADispenserWithoutASegmentWishesForOneAtOnce) {
-  define_leased(0);
-  EXPECT_TRUE(registry->has_wishes());
-  const auto wanted = wish();
-  EXPECT_EQ(wanted.generation, 7U);
-  EXPECT_EQ(wanted.last, 0U);
-  EXPECT_FALSE(wanted.is_waited_for);
-  EXPECT_FALSE(registry->has_wishes());
-}
-
-TEST_F(RegistryLeases, HalfOfASegmentIsLeftWhenTheNextIsWishedFor) {
-  Cell& c = define_leased(100);
-  for (int at = 0; at < 49; ++at) draw(c);
-  settle();
-  EXPECT_FALSE(registry->has_wishes());
-  EXPECT_EQ(draw(c), 49U);
-  EXPECT_EQ(draw(c), 50U);
-  settle();
-  const auto wanted = wish();
-  EXPECT_EQ(wanted.last, 100U);
-  EXPECT_EQ(wanted.leased_end, 100U);
-  EXPECT_EQ(wanted.usage.ordinals, 51U);
-  // One wish at a time.
-  draw(c);
-  settle();
-  EXPECT_FALSE(registry->has_wishes());
+TEST_F(RegistryLeases, AServerThatServesAloneForgetsTheLeasesOfItsFile) {
+  find({.bound = 5, .position = 5, .lease = {.generation = 7, .end = 6}});
+  RegistryTest::restart();
+  EXPECT_EQ(lease(), Lease{});
+  EXPECT_EQ(cell("d").draw(2), 5U);
+  registry->close();
+  EXPECT_EQ(store.records[0].lease, Lease{});
 }
 
 TEST_F(RegistryLeases, ASegmentThatFollowsMakesTheOneInUseLonger) {
@@ -124,6 +75,16 @@ TEST_F(RegistryLeases, MoreThanTheRestSkipsItAsFarAsTheBudgetGoes) {
   EXPECT_EQ(registry->info("d")->wasted, 2U);
 }
 
+TEST_F(RegistryLeases, TheRestIsNotSkippedForASegmentThatIsTooSmallAsWell) {
+  Cell& c = define_leased(10, StrategyId::kPreBase);
+  EXPECT_TRUE(registry->add_segment("d", 7, {100, 200}));
+  EXPECT_EQ(c.draw(8), 0U);
+  const auto refill = registry->refill(c, 101);
+  EXPECT_EQ(refill.supply, Supply::kBroken);
+  EXPECT_EQ(refill.left, 2U);
+  EXPECT_EQ(c.draw(2), 8U);
+}
+
 TEST_F(RegistryLeases, WithoutABudgetOrALargerSegmentTheRestIsSaid) {
   Cell& c = define_leased(10, StrategyId::kElegantClose);
   EXPECT_TRUE(registry->add_segment("d", 7, {100, 200}));
@@ -134,6 +95,47 @@ TEST_F(RegistryLeases, WithoutABudgetOrALargerSegmentTheRestIsSaid) {
   EXPECT_EQ(registry->refill(c, 150).supply, Supply::kBroken);
 }
 
+// A loop may draw from the rest at the very moment at which another skips it.
+TEST_F(RegistryLeases, WhatIsDrawnFromARestWhileItIsSkippedIsNoWaste) {
+  constexpr uint64_t kSize = 1000;
+  constexpr uint64_t kMany = kSize / 2;
+  Cell& c = define_leased(kSize);
+  std::vector<uint64_t> drawn, by_other;
+  std::jthread other([&](const std::stop_token& stop) {
+    while (!stop.stop_requested())
+      if (const auto ordinal = c.draw(1))
+        by_other.push_back(*ordinal);
+      else
+        std::this_thread::yield();
+  });
+  for (uint64_t segment = 1; segment <= 50; ++segment) {
+    const uint64_t begin = segment * 2 * kSize;
+    ASSERT_TRUE(registry->add_segment("d", 7, {begin, begin + kSize}));
+    while (registry->refill(c, kMany).supply != Supply::kComing) {
+      const auto first = c.draw(kMany);
+      for (uint64_t at = 0; first && at < kMany; ++at) drawn.push_back(*first + at);
+    }
+  }
+  other.request_stop();
+  other.join();
+  drawn.insert(drawn.end(), by_other.begin(), by_other.end());
+  EXPECT_EQ(registry->info("d")->generated(), drawn.size());
+  std::ranges::sort(drawn);
+  EXPECT_EQ(std::ranges::adjacent_find(drawn), drawn.end());
+  const auto is_leased = [](uint64_t ordinal) { return ordinal / kSize % 2 == 0; };
+  EXPECT_TRUE(std::ranges::all_of(drawn, is_leased));
+}
+
+TEST_F(RegistryLeases, ASegmentIsWrittenThoughTheBoundStaysWhereItIs) {
+  Cell& c = define_leased(10);
+  const uint64_t bound = store.records[c.slot].bound;
+  EXPECT_TRUE(registry->add_segment("d", 7, {100, 200}));
+  EXPECT_EQ(store.records[c.slot].lease.next, Segment{});
+  settle();
+  EXPECT_EQ(store.records[c.slot].lease, (Lease{.generation = 7, .end = 10, .next = {100, 200}}));
+  EXPECT_EQ(store.records[c.slot].bound, bound);
+}
+
 TEST_F(RegistryLeases, TheEndOfTheRangeIsTheEnd) {
   Cell& c = define_leased(10, StrategyId::kPreBase, {Kind::kFixedLength, 2, 80, 1});
   EXPECT_EQ(registry->refill(c, 21).supply, Supply::kExhausted);
@@ -142,16 +144,6 @@ TEST_F(RegistryLeases, TheEndOfTheRangeIsTheEnd) {
   EXPECT_EQ(registry->refill(c, 12).supply, Supply::kBroken);
   EXPECT_EQ(c.draw(10), 0U);
   EXPECT_EQ(registry->refill(c, 1).supply, Supply::kExhausted);
-}
-
-TEST_F(RegistryLeases, AWishWithoutAnAnswerIsMadeAgainByTheNextDraw) {
-  Cell& c = define_leased(10);
-  EXPECT_EQ(registry->refill(c, 11).supply, Supply::kComing);
-  EXPECT_TRUE(registry->answer_wish(wish().slot, 7, std::nullopt));
-  EXPECT_EQ(c.raise_at.load(), 0U);
-  for (int at = 0; at < 8; ++at) draw(c);
-  settle();
-  EXPECT_TRUE(registry->has_wishes());
 }
 
 TEST_F(RegistryLeases, WhatComesTooLateIsLost) {
@@ -165,18 +157,6 @@ TEST_F(RegistryLeases, WhatComesTooLateIsLost) {
   EXPECT_TRUE(registry->add_segment("d", 7, {30, 40}));
   EXPECT_FALSE(registry->add_segment("d", 7, {50, 60}));
   EXPECT_EQ(lease().next, (Segment{20, 40}));
-}
-
-TEST_F(RegistryLeases, ADispenserThatIsGoneWishesForNothingAndIsGivenNothing) {
-  Cell& c = define_leased(10);
-  EXPECT_EQ(registry->refill(c, 11).supply, Supply::kComing);
-  registry->remove(*view, "d");
-  EXPECT_EQ(registry->refill(c, 11).supply, Supply::kComing);
-  EXPECT_TRUE(registry->take_wishes().empty());
-  EXPECT_TRUE(registry->answer_wish(0, 7, Segment{10, 20}));
-  settle();
-  EXPECT_TRUE(registry->answer_wish(0, 7, Segment{10, 20}));
-  EXPECT_EQ(registry->outlook().ordinals, 0U);
 }
 
 TEST_F(RegistryLeases, RandomAndMemoryDispensersNeedNoLease) {
@@ -198,10 +178,15 @@ TEST_F(RegistryLeases, UntilLeasesAreKnownToBeGoodNothingIsIssued) {
   EXPECT_FALSE(registry->has_wishes());
 }
 
-TEST_F(RegistryLeases, OneThatHasNothingLeftWishesWhenItsLeasesAreGood) {
-  find({.bound = 10, .position = 10, .lease = {.generation = 7, .end = 10}});
+TEST_F(RegistryLeases, WhatIsDefinedBeforeLeasesAreKnownToBeGoodIsIssuedAfterwards) {
+  restart_clustered();
+  registry->define(*view, "d", kCounting, std::nullopt, {.generation = 7, .end = 10});
+  EXPECT_FALSE(cell("d").draw(1));
   registry->resume_leases();
-  EXPECT_EQ(wish().slot, 0U);
+  EXPECT_EQ(draw(cell("d")), 0U);
+  EXPECT_EQ(cell("d").durable_bound.load(), 0U) << "its definition is not durable yet";
+  settle();
+  EXPECT_EQ(cell("d").durable_bound.load(), 1U);
 }
 
 TEST_F(RegistryLeases, DroppedLeasesAreWaste) {
@@ -222,6 +207,33 @@ TEST_F(RegistryLeases, DroppedLeasesAreWaste) {
   EXPECT_EQ(wish().leased_end, 200U);
 }
 
+TEST_F(RegistryLeases, DroppingASegmentWithoutANextOneWastesItsRest) {
+  find({.bound = 5, .position = 5, .lease = {.generation = 7, .end = 10}});
+  registry->drop_leases();
+  settle();
+  EXPECT_EQ(lease(), (Lease{.generation = 7, .end = 10}));
+  EXPECT_EQ(store.records[0].position, 10U);
+  EXPECT_EQ(store.records[0].wasted, 5U);
+}
+
+TEST_F(RegistryLeases, DroppingDoesNotMoveBackWhatNeedsNoLease) {
+  find({.strategy = StrategyId::kMemory, .lease = {.generation = 7}});
+  EXPECT_EQ(cell("d").draw(3), 0U);
+  registry->drop_leases();
+  settle();
+  EXPECT_EQ(cell("d").draw(1), 3U);
+}
+
+TEST_F(RegistryLeases, DroppingLeavesAloneWhatIsDeleted) {
+  find({.bound = 5, .position = 5, .lease = {.generation = 7, .end = 10}});
+  const Cell& c = cell("d");
+  registry->remove(*view, "d");
+  registry->drop_leases();
+  settle();
+  EXPECT_EQ(c.next->load(), 5U);
+  EXPECT_EQ(store.records[0].position, 5U);
+}
+
 TEST_F(RegistryLeases, DroppingLeavesAloneWhatIsNotLeased) {
   find({.bound = 5, .position = 5});
   registry->drop_leases();
@@ -237,55 +249,6 @@ TEST_F(RegistryLeases, WhatWasDefinedAloneGoesOnInTheCluster) {
   EXPECT_EQ(draw(cell("d")), 5U);
   settle();
   EXPECT_EQ(store.records[0].lease, (Lease{.generation = 7, .end = 20}));
-}
-
-TEST_F(RegistryLeases, TheOutlookSaysWhoRunsOutFirst) {
-  Cell& c = define_leased(1000);
-  registry->define(*view, "slow", kCounting, StrategyId::kPreBase, {.generation = 8, .end = 1000});
-  registry->define(*view, "idle", kCounting, StrategyId::kPreBase, {.generation = 9, .end = 1000});
-  settle();
-  EXPECT_EQ(registry->outlook().first, "");
-  c.draw(500);
-  cell("slow").draw(5);
-  clock.advance_ms(10'000);
-  const auto outlook = registry->outlook();
-  EXPECT_EQ(outlook.dispensers, 3U);
-  EXPECT_EQ(outlook.ordinals, 500U + 995 + 1000);
-  EXPECT_EQ(outlook.first, "d");
-  EXPECT_EQ(outlook.lasts_ns, 10'000'000'000U);
-}
-
-TEST_F(RegistryLeases, TheRateOfUseLooksBackPastASegmentThatHasJustCome) {
-  Cell& c = define_leased(1000);
-  clock.advance_ms(9'990);
-  c.draw(995);
-  registry->refill(c, 100);
-  wish();
-  registry->answer_wish(0, 7, Segment{1000, 10'995});
-  clock.advance_ms(10);
-  c.draw(5);
-  // A hundred in a second.
-  EXPECT_EQ(registry->outlook().first, "d");
-  EXPECT_EQ(registry->outlook().lasts_ns, 99'950'000'000U);
-  // From a second on it is the rate since that came.
-  clock.advance_ms(990);
-  c.draw(1'995);
-  EXPECT_EQ(registry->outlook().lasts_ns, 4'000'000'000U);
-}
-
-TEST_F(RegistryLeases, TheRateOfUseIsUnknownForASecond) {
-  define_leased(1000).draw(1000);
-  clock.advance_ms(5'000);
-  EXPECT_EQ(registry->outlook().lasts_ns, 0U);
-  registry->remove(*view, "d");
-  settle();
-  Cell& again = define_leased(1000);
-  again.draw(10);
-  clock.advance_ms(999);
-  EXPECT_EQ(registry->outlook().first, "");
-  clock.advance_ms(1);
-  EXPECT_EQ(registry->outlook().first, "d");
-  EXPECT_EQ(registry->outlook().lasts_ns, 99'000'000'000U);
 }
 
 }  // namespace

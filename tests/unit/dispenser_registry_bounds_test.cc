@@ -75,6 +75,47 @@ TEST_F(RegistryBoundsTest, ARetractionLetsNoHeldNumberGoBeforeItsFlushHasEnded) 
   EXPECT_EQ(a.durable_bound.load(), 5U);
 }
 
+TEST_F(RegistryBoundsTest, ASwitchDuringTheCreationLetsNothingLeaveBeforeIt) {
+  define("a");
+  Cell& a = cell("a");
+  draw(a);
+  registry->switch_strategy("a", StrategyId::kPreBase);
+  ASSERT_TRUE(registry->begin_flush());
+  EXPECT_EQ(a.durable_bound.load(), 0U);
+  registry->end_flush();
+  EXPECT_EQ(a.durable_bound.load(), 0U);
+  settle();
+  EXPECT_EQ(a.durable_bound.load(), 1U);
+  EXPECT_EQ(store.records[0].strategy, StrategyId::kPreBase);
+}
+
+TEST_F(RegistryBoundsTest, ASwitchToMemoryLetsHeldNumbersGoOnlyWhenItsFlushHasEnded) {
+  define("a");
+  settle();
+  Cell& a = cell("a");
+  draw(a);
+  registry->switch_strategy("a", StrategyId::kMemory);
+  ASSERT_TRUE(registry->begin_flush());
+  EXPECT_EQ(a.durable_bound.load(), 0U);
+  registry->end_flush();
+  EXPECT_EQ(a.durable_bound.load(), kNoLimit);
+}
+
+TEST_F(RegistryBoundsTest, ASwitchDuringAFlushWaitsForTheNext) {
+  define("a");
+  settle();
+  draw(cell("a"));
+  ASSERT_TRUE(registry->begin_flush());
+  const auto switched = registry->switch_strategy("a", StrategyId::kPreBase);
+  registry->end_flush();
+  EXPECT_FALSE(settled(switched.change));
+  EXPECT_EQ(store.records[0].strategy, StrategyId::kElegantClose);
+  EXPECT_TRUE(registry->has_work());
+  flush();
+  EXPECT_TRUE(settled(switched.change));
+  EXPECT_EQ(store.records[0].strategy, StrategyId::kPreBase);
+}
+
 TEST_F(RegistryBoundsTest, AnIdleBoundGoesBackAfterTwoQuietSweepsAndNotBefore) {
   define("a", StrategyId::kPreCheckpoint);
   settle();

@@ -108,6 +108,27 @@ TEST_F(RegistryTest, ADeletionDuringTheCreationSettlesBoth) {
   }
 }
 
+TEST_F(RegistryTest, ADefinitionDeletedOnceItIsPendingIsNotMadeLive) {
+  define("a");
+  flush();
+  registry->remove(*view, "a");
+  store.take_written();
+  settle();
+  EXPECT_EQ(store.take_written(), Lines{"free 0"});
+}
+
+TEST_F(RegistryTest, ASwitchOfADispenserThatIsDeletedMeanwhileWritesNothing) {
+  define("a");
+  settle();
+  const BoundRecord before = store.records[0];
+  const auto switched = registry->switch_strategy("a", StrategyId::kPreBase);
+  const auto removed = registry->remove(*view, "a");
+  settle();
+  EXPECT_TRUE(settled(switched.change));
+  EXPECT_TRUE(settled(removed.change));
+  EXPECT_EQ(store.records[0], before);
+}
+
 TEST_F(RegistryTest, TheSameDefinitionAgainSettlesWithTheFirst) {
   const uint64_t first = define("a");
   const auto again = registry->define(*view, "a", kCounting, std::nullopt);
@@ -120,15 +141,18 @@ TEST_F(RegistryTest, TheSameDefinitionAgainSettlesWithTheFirst) {
   EXPECT_TRUE(settled(again.change));
 }
 
-TEST_F(RegistryTest, AnotherDefinitionIsRefusedAndChangesNothing) {
-  define("a");
+TEST_F(RegistryTest, ADefinitionThatDiffersInAnyFieldIsRefusedAndChangesNothing) {
+  constexpr Definition kFirst{Kind::kFixedLength, 3, 10, 2};
+  registry->define(*view, "a", kFirst, std::nullopt);
   settle();
-  Definition other = kCounting;
-  other.step = 2;
-  EXPECT_EQ(registry->define(*view, "a", other, StrategyId::kMemory).outcome, Outcome::kDiffers);
-  EXPECT_EQ(registry->info("a")->definition, kCounting);
-  EXPECT_EQ(registry->info("a")->strategy, StrategyId::kElegantClose);
-  EXPECT_FALSE(registry->has_work());
+  for (const Definition& other :
+       {Definition{Kind::kIncrementing, 0, 10, 2}, Definition{Kind::kFixedLength, 4, 10, 2},
+        Definition{Kind::kFixedLength, 3, 11, 2}, Definition{Kind::kFixedLength, 3, 10, 3}}) {
+    EXPECT_EQ(registry->define(*view, "a", other, StrategyId::kMemory).outcome, Outcome::kDiffers);
+    EXPECT_EQ(registry->info("a")->definition, kFirst);
+    EXPECT_EQ(registry->info("a")->strategy, StrategyId::kElegantClose);
+    EXPECT_FALSE(registry->has_work());
+  }
 }
 
 TEST_F(RegistryTest, WithoutASlotADefinitionWaitsForGrowthOrIsRefused) {
@@ -160,6 +184,44 @@ TEST_F(RegistryTest, ListsNamesBySlotAndGoesOnWhereItStopped) {
   EXPECT_EQ(registry->list(next, 10, take), 0U);
   EXPECT_EQ(names, (std::vector<std::string>{"a", "c", "d", "e"}));
   EXPECT_EQ(registry->slots(), 5U);
+}
+
+TEST_F(RegistryTest, ARequestedFlushIsSettledWhenItHasEnded) {
+  const uint64_t change = registry->request_flush();
+  EXPECT_TRUE(registry->has_work());
+  ASSERT_TRUE(registry->begin_flush());
+  EXPECT_FALSE(settled(change));
+  registry->end_flush();
+  EXPECT_TRUE(settled(change));
+  EXPECT_FALSE(registry->begin_flush()) << "one is enough";
+}
+
+TEST_F(RegistryTest, WhatTheStoreWroteItselfIsFlushed) {
+  store.has_written = true;
+  EXPECT_TRUE(registry->begin_flush());
+  registry->end_flush();
+  EXPECT_FALSE(registry->begin_flush());
+}
+
+TEST_F(RegistryTest, TheCloseWritesEveryExactPositionThatIsNotWrittenYet) {
+  for (const char* name : {"drawn", "window", "idle"}) define(name, StrategyId::kPreBase);
+  define("memory", StrategyId::kMemory);
+  settle();
+  draw(cell("window"));
+  clock.advance_ms(1000);
+  for (int flushes = 0; flushes < 4; ++flushes) {
+    draw(cell("window"));
+    flush();
+  }
+  ASSERT_GT(store.records[cell("window").slot].bound, 5U) << "no window is open";
+  for (const char* name : {"drawn", "memory"}) draw(cell(name));
+  define("not live");
+  std::vector<uint32_t> slots;
+  store.before_write_bound = [&](uint32_t slot, const BoundRecord&) { slots.push_back(slot); };
+  registry->close();
+  EXPECT_EQ(slots, (std::vector{cell("drawn").slot, cell("window").slot}));
+  EXPECT_EQ(store.records[slots[0]], (BoundRecord{1, 1, 0, StrategyId::kPreBase}));
+  EXPECT_EQ(store.records[slots[1]], (BoundRecord{5, 5, 0, StrategyId::kPreBase}));
 }
 
 TEST_F(RegistryTest, TheLastFlushHasATime) {
@@ -228,6 +290,24 @@ TEST_F(RegistryTest, ARandomDispensersStatisticsAreWrittenOnceTheyAreOld) {
     settle();
     EXPECT_EQ(store.records[slot].strategy, strategy);
   }
+}
+
+TEST_F(RegistryTest, ARandomDispenserWhoseStatisticsWillBeWrittenAnywayAsksForNothing) {
+  registry->define(*view, "r", {Kind::kRandom, 6, 0, 0}, StrategyId::kElegantClose);
+  settle();
+  Cell& r = cell("r");
+  draw(r);
+  flush();
+  ASSERT_TRUE(registry->sweeping());
+  registry->switch_strategy("r", StrategyId::kPreBase);
+  settle();
+  EXPECT_EQ(r.raise_at.load(), kNoLimit);
+  draw(r);
+  clock.advance_ms(2000);
+  registry->sweep();
+  flush();
+  EXPECT_EQ(store.records[r.slot].position, 2U);
+  EXPECT_EQ(r.raise_at.load(), 2U) << "from here on it asks again";
 }
 
 }  // namespace

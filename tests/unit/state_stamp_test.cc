@@ -232,6 +232,19 @@ TEST_F(LastEndTest, TheMarkOfAnOlderCopyDoesNotComeBackWithTheSecondStart) {
   EXPECT_NE(machine.state->stamp().previous_mark, kFirst.previous_mark);
 }
 
+TEST_F(LastEndTest, AnOlderCopyOfAnIdThatWasNeverClaimedStaysOneThatWasNot) {
+  define();
+  machine.state->set_stamp({.cluster_id = 5, .mark = 11, .place = 3});
+  machine.flush();
+  const auto backup = machine.copy();
+  write({20, 12, 0, StrategyId::kPreBase}, 15);
+  machine.kill();
+  machine.restore(backup);
+  machine.start();
+  EXPECT_NE(machine.state->stamp().mark, 11U);
+  EXPECT_EQ(machine.state->stamp().previous_mark, 0U);
+}
+
 TEST_F(LastEndTest, ARunThatIsNotStampedChangesNothing) {
   define();
   join_cluster();
