@@ -38,6 +38,8 @@ bool Cluster::tick() {
   now_ns_ = clock_.monotonic_ns();
   wake_ns_ = now_ns_ + 1000 * kNsPerMs;
   client_.poll();
+  // Only what was asked for before still comes in: it may be flushed, but nothing follows it.
+  if (leaving_) return std::exchange(news_, false);
   if (step_ != Step::kFailed && step_ != Step::kServe) join();
   if (step_ == Step::kServe) {
     heartbeat();
@@ -142,6 +144,7 @@ void Cluster::fail_for_good(ExitStatus status, std::string message) {
 }
 
 void Cluster::leave() {
+  leaving_ = true;
   if (step_ != Step::kServe || alive_lease_ == 0) {
     left_ = true;
     return;

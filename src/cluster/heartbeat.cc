@@ -123,7 +123,7 @@ void Cluster::keep_alive() {
   client_.keep_alive(alive_lease_, [this](const etcd::Answer<int64_t>& left) {
     keeping_alive_ = false;
     const bool gone = !left && left.error().kind == etcd::Failure::Kind::kNotFound;
-    if (gone && step_ == Step::kServe) revive();
+    if (gone && step_ == Step::kServe && !leaving_) revive();
   });
 }
 
@@ -133,7 +133,7 @@ void Cluster::revive() {
   keeping_alive_ = true;
   client_.grant_lease(kAliveS, [this](const etcd::Answer<int64_t>& lease) {
     keeping_alive_ = false;
-    if (!lease || step_ != Step::kServe) return;
+    if (!lease || step_ != Step::kServe || leaving_) return;
     alive_lease_ = *lease;
     client_.transact({.compares = {{key("node", settings_.node_id), etcd::Compare::What::kModified,
                                     node_revision_}},

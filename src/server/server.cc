@@ -293,7 +293,7 @@ void Server::run_first_loop() {
   while (others_running_.load() > 0) tick_first(kDrainTickNs);
   const auto listening = [](const auto& listener) { return !listener->stopped(); };
   while (std::ranges::any_of(listeners_, listening)) tick_first(kDrainTickNs);
-  while (!keeper_->failed() && !keeper_->idle()) tick_first(kDrainTickNs);
+  become_idle();
   if (node_) leave_cluster();
   over_.store(true);
 }

@@ -68,6 +68,7 @@ class Server {
   void run_first_loop();
   void tick_first(uint64_t longest_wait_ns);
   void leave_cluster();
+  void become_idle();
   void tick(Loop& loop);
   void run_other_loop(LoopParts& parts, std::latch& all_enabled);
   void finish(LoopParts& parts);

@@ -19,6 +19,13 @@ void Server::leave_cluster() {
   const uint64_t end_ns = clock_.monotonic_ns() + kLeaveNs;
   node_->leave();
   while (!node_->left() && clock_.monotonic_ns() < end_ns) tick_first(kDrainTickNs);
+  // What etcd answered meanwhile may have started a flush, whose failure must be seen.
+  become_idle();
+}
+
+// Until nothing is on its way to the disk any more.
+void Server::become_idle() {
+  while (!keeper_->failed() && !keeper_->idle()) tick_first(kDrainTickNs);
 }
 
 // While stopping.

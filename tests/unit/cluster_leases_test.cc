@@ -143,5 +143,33 @@ TEST_F(ClusterLeases, SegmentsGrowWithUse) {
   EXPECT_LT(a.cluster().status().segments_leased, 6U);
 }
 
+TEST_F(ClusterLeases, WhoLeavesAsksForNothingMore) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  run_ms(3000);
+  // A segment is wished for, and a mark is due.
+  ASSERT_EQ(a.draw("d", 600), 0U);
+  a.begin_stop();
+  const uint64_t requests = etcd.requests;
+  run_ms(100);
+  const uint64_t flushes = a.registry().flushes();
+  run_ms(3000);
+  EXPECT_TRUE(a.cluster().left());
+  EXPECT_EQ(etcd.requests, requests);
+  EXPECT_EQ(a.registry().flushes(), flushes);
+}
+
+TEST_F(ClusterLeases, WhoLeavesDoesNotComeBackToLife) {
+  ClusterNode& a = start("a");
+  // The lease of the key has gone; that it has, etcd says when the node is leaving.
+  const auto is_asking = [&, before = etcd.requests] { return etcd.requests > before; };
+  ASSERT_TRUE(until(is_asking));
+  a.begin_stop();
+  etcd.run();
+  run_ms(1000);
+  EXPECT_TRUE(a.cluster().left());
+  EXPECT_FALSE(etcd.store.find("/number-dispenser/alive/a"));
+}
+
 }  // namespace
 }  // namespace number_dispenser

@@ -73,7 +73,8 @@ class Cluster {
   // When tick() is to be called next though nothing has happened.
   uint64_t deadline_ns() const { return wake_ns_; }
   // The last thing: says that this process is gone, so that another need not wait. left(): said, or
-  // given up.
+  // given up. From then on tick() only takes answers: nothing new is leased, marked or kept alive,
+  // so that after left() whatever is to be flushed comes to an end.
   void leave();
   bool left() const { return left_; }
   // Why this process must not go on, once.
@@ -243,6 +244,7 @@ class Cluster {
   uint64_t idle_ns_ = 0;  // when the join waited for this node's own disk, and asked nothing
   bool news_ = false;
   std::optional<Error> failure_;
+  bool leaving_ = false;
   bool left_ = false;
 
   // The join.
