@@ -88,6 +88,7 @@ std::optional<etcd::Txn> Cluster::grant_txn(Grant& grant) {
     news_ = true;
     return std::nullopt;
   }
+  if (!can_be_met(grant.wish, known.alloc_next)) grant.too_many = grant.wish.at_least;
   grant.asked = {known.alloc_next, known.alloc_next + size};
   const CounterRecord counter{grant.asked.end, grant.asked.begin, settings_.node_id, run_};
   return etcd::Txn{
@@ -202,7 +203,8 @@ void Cluster::look_back(Grant grant, const etcd::KeyValue& kv) {
 }
 
 void Cluster::give(Grant& grant, Segment segment) {
-  if (!registry_.answer_wish(grant.wish.slot, grant.wish.generation, segment)) note_lost(segment);
+  if (!registry_.answer_wish(grant.wish.slot, grant.wish.generation, segment, grant.too_many))
+    note_lost(segment);
   news_ = true;
   const std::lock_guard lock(status_mutex_);
   ++status_.segments_leased;

@@ -4,6 +4,19 @@
 
 namespace number_dispenser {
 
+namespace {
+
+// What the wish needs of a segment that begins at `next`: less, where it goes on what is leased.
+uint64_t needed(const Registry::Wish& wish, uint64_t next) {
+  return wish.at_least - (next == wish.leased_end ? std::min(wish.left, wish.at_least) : 0);
+}
+
+}  // namespace
+
+bool can_be_met(const Registry::Wish& wish, uint64_t next) {
+  return next <= wish.capacity && needed(wish, next) <= wish.capacity - next;
+}
+
 uint64_t segment_ordinals(const Registry::Wish& wish, uint64_t next, unsigned minutes) {
   using Wide = unsigned __int128;
   constexpr uint64_t kNsPerMinute = 60'000'000'000;
@@ -19,7 +32,8 @@ uint64_t segment_ordinals(const Registry::Wish& wish, uint64_t next, unsigned mi
     size = std::max(size, Wide{kSmallestSegment});
   }
   size = std::min(size, Wide{std::max<uint64_t>(rest / kShareOfRest, 1)});
-  size = std::max(size, Wide{wish.at_least});
+  // Else all others would find the range exhausted, for a draw that fails all the same.
+  if (can_be_met(wish, next)) size = std::max(size, Wide{wish.at_least});
   return static_cast<uint64_t>(std::min(size, Wide{rest}));
 }
 

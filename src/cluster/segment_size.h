@@ -15,8 +15,11 @@ inline constexpr uint64_t kMostShrinking = 2;
 // Of what is left of the range, so that every node gets some of its end.
 inline constexpr uint64_t kShareOfRest = 8;
 
-// Ordinals, at most those in [next, wish.capacity); 0 where there is none. At least wish.at_least,
-// where there are so many.
+// So many consecutive ordinals as the wish needs may still be leased, with what is left of the
+// lease where that goes on at `next`. Once false, always false.
+bool can_be_met(const Registry::Wish& wish, uint64_t next);
+// Ordinals, at most those in [next, wish.capacity); 0 where there is none. At least what the wish
+// needs, where it can be met.
 uint64_t segment_ordinals(const Registry::Wish& wish, uint64_t next, unsigned minutes);
 
 }  // namespace number_dispenser

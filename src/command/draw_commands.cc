@@ -66,6 +66,12 @@ Drawn draw_named(Call& call, uint64_t count) {
   if (ordinal) [[likely]]
     return {cell, *ordinal};
   if (ordinal.error().supply == Registry::Supply::kComing) return {.next = wait_for_segment(call)};
+  if (ordinal.error().supply == Registry::Supply::kTooMany) {
+    call.reply.error(fmt::format(
+        "ERR {} consecutive numbers are left of the range nowhere in the cluster: ask for fewer",
+        count));
+    return {};
+  }
   call.reply.error(ordinal.error().supply == Registry::Supply::kExhausted
                        ? std::string(kExhausted)
                        : fmt::format("ERR only {0} consecutive numbers are left of this node's "

@@ -66,6 +66,7 @@ Registry::Change Registry::define(View& view, std::string_view name, const Defin
   e.wishing = Entry::Wishing::kNo;
   e.range_over = false;
   e.at_least = 0;
+  e.too_many = kNoLimit;
   note_segment(e, lease.end);
   publish(e);
   if (needs_lease(e) && lease.end == 0) wish(e, 0);

@@ -87,8 +87,10 @@ Registry::Refill Registry::refill(Cell& cell, uint64_t count) {
   const uint64_t left = e.lease.end - std::min(first, e.lease.end);
   if (count <= left) return {Supply::kReady};
   if (count > capacity_of(e.definition) - first) return {Supply::kExhausted};
+  if (e.lease.next.empty() && e.range_over)
+    return {left == 0 ? Supply::kExhausted : Supply::kBroken, left};
+  if (count >= e.too_many && count > e.lease.next.size()) return {Supply::kTooMany};
   if (e.lease.next.empty()) {
-    if (e.range_over) return {left == 0 ? Supply::kExhausted : Supply::kBroken, left};
     wish(e, count);
     return {Supply::kComing};
   }
@@ -110,22 +112,26 @@ std::vector<Registry::Wish> Registry::take_wishes() {
     const bool gone = e.state == State::kDropped || e.state == State::kFree;
     if (gone || e.wishing != Entry::Wishing::kQueued) continue;
     e.wishing = Entry::Wishing::kTaken;
-    const uint64_t used = passed(e, e.cell.next->load()) - e.passed_then;
-    taken.push_back({slot, e.lease.generation, std::string(e.name),
-                     std::max<uint64_t>(e.at_least, 1), e.at_least > 0, e.leased,
-                     Usage{used, clock_.monotonic_ns() - e.leased_ns}, capacity_of(e.definition),
-                     e.lease.next.empty() ? e.lease.end : e.lease.next.end});
+    const uint64_t next = e.cell.next->load();
+    const uint64_t used = passed(e, next) - e.passed_then;
+    taken.push_back(
+        {slot, e.lease.generation, std::string(e.name), std::max<uint64_t>(e.at_least, 1),
+         e.at_least > 0, e.leased, Usage{used, clock_.monotonic_ns() - e.leased_ns},
+         capacity_of(e.definition), e.lease.next.empty() ? e.lease.end : e.lease.next.end,
+         e.lease.next.empty() ? e.lease.end - std::min(next, e.lease.end) : e.lease.next.size()});
   }
   return taken;
 }
 
-bool Registry::answer_wish(uint32_t slot, uint64_t generation, std::optional<Segment> segment) {
+bool Registry::answer_wish(uint32_t slot, uint64_t generation, std::optional<Segment> segment,
+                           uint64_t too_many) {
   const std::lock_guard lock(mutex_);
   Entry& e = entries_[slot];
   if (e.lease.generation != generation || e.state == State::kDropped || e.state == State::kFree)
     return true;
   e.wishing = Entry::Wishing::kNo;
   e.at_least = 0;
+  e.too_many = std::min(e.too_many, too_many);
   if (segment && !segment->empty()) return add(e, *segment);
   e.range_over = segment.has_value();
   // Whoever draws next asks again.

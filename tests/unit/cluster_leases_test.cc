@@ -171,5 +171,29 @@ TEST_F(ClusterLeases, WhoLeavesDoesNotComeBackToLife) {
   EXPECT_FALSE(etcd.store.find("/number-dispenser/alive/a"));
 }
 
+TEST_F(ClusterLeases, ADrawThatCannotBeMetLeavesTheOthersTheirShare) {
+  ClusterNode& a = start("a");
+  ClusterNode& b = start("b");
+  ASSERT_EQ(define(a, "d", short_range(3000)), Outcome::kDone);
+  ASSERT_TRUE(until([&] { return knows(b, "d"); }));
+  take(b, "d", 1);
+  take(a, "d", 400);  // what is left of the range is in two pieces, none of them so long
+  std::expected<uint64_t, Registry::Supply> drawn;
+  ASSERT_TRUE(until([&] {
+    drawn = b.draw("d", 2300);
+    return drawn || drawn.error() != Registry::Supply::kComing;
+  }));
+  ASSERT_FALSE(drawn);
+  EXPECT_EQ(drawn.error(), Registry::Supply::kTooMany);
+  take(a, "d", 800);
+}
+
+TEST_F(ClusterLeases, ADrawUpToTheEndOfTheRangeIsMetWhereTheLeaseGoesOn) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "d", short_range(3000)), Outcome::kDone);
+  take(a, "d", 10);
+  EXPECT_TRUE(until([&] { return a.draw("d", 2990).has_value(); }));
+}
+
 }  // namespace
 }  // namespace number_dispenser

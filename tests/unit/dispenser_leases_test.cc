@@ -251,5 +251,18 @@ TEST_F(RegistryLeases, WhatWasDefinedAloneGoesOnInTheCluster) {
   EXPECT_EQ(store.records[0].lease, (Lease{.generation = 7, .end = 20}));
 }
 
+TEST_F(RegistryLeases, WhatCannotBeLeasedIsNotWishedForAgain) {
+  Cell& c = define_leased(10);
+  EXPECT_EQ(registry->refill(c, 20).supply, Supply::kComing);
+  const Registry::Wish wanted = wish();
+  EXPECT_EQ(wanted.left, 10U);
+  EXPECT_TRUE(registry->answer_wish(wanted.slot, 7, Segment{30, 35}, wanted.at_least));
+  EXPECT_EQ(registry->refill(c, 20).supply, Supply::kTooMany);
+  EXPECT_EQ(registry->refill(c, 25).supply, Supply::kTooMany);
+  EXPECT_FALSE(registry->has_wishes());
+  for (uint64_t at = 0; at < 10; ++at) EXPECT_EQ(draw(c), at);
+  EXPECT_EQ(registry->refill(c, 5).supply, Supply::kReady);
+}
+
 }  // namespace
 }  // namespace number_dispenser

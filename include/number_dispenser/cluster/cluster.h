@@ -114,6 +114,7 @@ class Cluster {
 
   struct Grant {
     Registry::Wish wish;
+    uint64_t too_many = kNoLimit;    // so many consecutive ordinals cannot be leased any more
     Segment asked{};                 // what the latest attempt wanted; empty: only to read
     etcd::Revision asked_after = 0;  // the counter's revision that it compared with
     bool doubtful = false;           // an attempt was not answered, and may have been made:

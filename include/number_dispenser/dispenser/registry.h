@@ -135,6 +135,7 @@ class Registry {
     kComing,     // when a segment has come, that is when progress is announced: draw again
     kExhausted,  // there is no such ordinal any more, for nobody
     kBroken,     // only `left` consecutive ones are left of this segment, and the next is elsewhere
+    kTooMany,    // so many consecutive ones are left nowhere, though others are
   };
   struct Refill {
     Supply supply = Supply::kExhausted;
@@ -188,13 +189,15 @@ class Registry {
     Usage usage{};      // since that came
     uint64_t capacity = kNoLimit;
     uint64_t leased_end = 0;  // where what is leased ends
+    uint64_t left = 0;        // before that, consecutive
   };
   std::vector<Wish> take_wishes();
   bool has_wishes() const { return has_wishes_.load(); }
   // What came of a wish; forgotten where the dispenser is gone. Nothing: it may be wished for
-  // again. An empty segment: the whole range is leased. False: the segment is lost, since others
-  // came before it.
-  bool answer_wish(uint32_t slot, uint64_t generation, std::optional<Segment> segment);
+  // again. An empty segment: the whole range is leased. `too_many`: so many consecutive ordinals
+  // cannot be leased any more. False: the segment is lost, since others came before it.
+  bool answer_wish(uint32_t slot, uint64_t generation, std::optional<Segment> segment,
+                   uint64_t too_many = kNoLimit);
   // The same for one that was not wished for: a lease of the run before that it had not written.
   bool add_segment(std::string_view name, uint64_t generation, Segment segment);
   // Leases that recovery found are good: go on with them.
@@ -254,8 +257,9 @@ class Registry {
     Lease lease;  // written.lease follows at the next flush
     // kQueued: in wishes_. kTaken: with the cluster, which answers it.
     enum class Wishing : uint8_t { kNo, kQueued, kTaken } wishing = Wishing::kNo;
-    bool range_over = false;  // nothing is left to be leased
-    uint64_t at_least = 0;    // ordinals that a loop waits for
+    bool range_over = false;       // nothing is left to be leased
+    uint64_t at_least = 0;         // ordinals that a loop waits for
+    uint64_t too_many = kNoLimit;  // consecutive ones, to be leased
     uint64_t segment_begin = 0;
     uint64_t leased = 0;       // size of the latest segment
     uint64_t leased_ns = 0;    // when it came
