@@ -73,6 +73,7 @@ std::optional<etcd::Txn> Cluster::grant_txn(Grant& grant) {
   if (found == known_.end() ||
       static_cast<uint64_t>(found->second.generation) != grant.wish.generation) {
     registry_.answer_wish(grant.wish.slot, grant.wish.generation, std::nullopt);
+    news_ = true;
     return std::nullopt;
   }
   const Known& known = found->second;
