@@ -192,11 +192,13 @@ void Cluster::look_back(Grant grant, const etcd::KeyValue& kv) {
   const std::string counter_key = key("alloc", grant.wish.name);
   client_.transact({.then = {etcd::get(counter_key, kv.modified - 1)}},
                    [this, grant](const etcd::Answer<etcd::TxnResult>& answer) mutable {
-                     const auto* found =
-                         answer && !answer->results.empty() ? &answer->results[0].found : nullptr;
-                     if (found != nullptr && !found->empty())
-                       return look_back(std::move(grant), found->front());
-                     // Compacted, deleted or not answered: nobody issues it, if it was leased.
+                     note_answer(answer ? nullptr : &answer.error());
+                     if (step_ == Step::kFailed) return;
+                     if (!answer && answer.error().kind != etcd::Failure::Kind::kCompacted)
+                       return again(std::move(grant), backoff_ns());
+                     if (answer && !answer->results[0].found.empty())
+                       return look_back(std::move(grant), answer->results[0].found.front());
+                     // Compacted or deleted: nobody issues it, if it was leased.
                      note_lost(grant.in_doubt);
                      grant.doubtful = false;
                      again(std::move(grant), backoff_ns());

@@ -222,6 +222,13 @@ class SimEtcd::Connection final : public etcd::Client {
 
   void transact(etcd::Txn txn, etcd::Callback<etcd::TxnResult> callback) override {
     const bool writes = changes(txn.then) || changes(txn.otherwise);
+    if (etcd_.loses && etcd_.loses(link_->node, txn))
+      return ask<etcd::TxnResult>(
+          writes,
+          [writes]() -> etcd::Answer<etcd::TxnResult> {
+            return std::unexpected(unreachable(writes));
+          },
+          std::move(callback));
     ask<etcd::TxnResult>(
         writes,
         [&etcd = etcd_, txn = std::move(txn)]() -> etcd::Answer<etcd::TxnResult> {

@@ -103,6 +103,8 @@ class SimEtcd {
   etcd::ClusterId cluster_id = 0xc1;
   uint64_t progress_ns = 600'000'000'000;  // between notes of progress
   uint64_t requests = 0;
+  // True for transactions of a machine's that are lost on their way; unset: none.
+  std::function<bool(unsigned node, const etcd::Txn& txn)> loses;
 
  private:
   class Link;

@@ -195,5 +195,30 @@ TEST_F(ClusterLeases, ADrawUpToTheEndOfTheRangeIsMetWhereTheLeaseGoesOn) {
   EXPECT_TRUE(until([&] { return a.draw("d", 2990).has_value(); }));
 }
 
+TEST_F(ClusterLeases, AHistoryThatIsNotAnsweredIsAskedForAgain) {
+  ClusterNode& a = start("a");
+  ClusterNode& b = start("b");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  ASSERT_TRUE(until([&] { return knows(b, "d"); }));
+  run_ms(100);  // b has its first segment
+  // The segment is a's, which does not hear of it; then b takes another.
+  etcd.faults.lost_answer = 1000;
+  ASSERT_EQ(a.draw("d", 600), 0U);
+  run_ms(100);
+  etcd.recover();
+  take(b, "d", 700);
+  // a reads the counter, and then its history. Of that it hears only the second time.
+  const uint64_t leased = a.cluster().status().ordinals_leased;
+  bool looked_back = false;
+  etcd.loses = [&](unsigned node, const etcd::Txn& txn) {
+    const bool looks_back =
+        node == a.machine && !txn.then.empty() && txn.then.front().revision != 0;
+    return looks_back && !std::exchange(looked_back, true);
+  };
+  EXPECT_TRUE(until([&] { return a.cluster().status().ordinals_leased > leased; }));
+  EXPECT_TRUE(looked_back);
+  EXPECT_EQ(a.cluster().status().ordinals_lost, 0U);
+}
+
 }  // namespace
 }  // namespace number_dispenser
