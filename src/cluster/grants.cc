@@ -80,7 +80,9 @@ std::optional<etcd::Txn> Cluster::grant_txn(Grant& grant) {
   const std::string counter_key = key("alloc", grant.wish.name);
   grant.asked = {};
   grant.asked_after = known.alloc_modified;
-  if (known.alloc_modified == 0 || grant.doubtful)
+  // What is asked for while another attempt is in doubt is the very same: only one can be made.
+  const bool has_moved = !grant.in_doubt.empty() && known.alloc_modified != grant.in_doubt_after;
+  if (known.alloc_modified == 0 || grant.doubtful || has_moved)
     return etcd::Txn{.compares = {{counter_key, etcd::Compare::What::kModified, -1}},
                      .otherwise = {etcd::get(counter_key)}};
   const uint64_t size = segment_ordinals(grant.wish, known.alloc_next, settings_.segment_minutes);
@@ -134,7 +136,7 @@ void Cluster::settle_grant(Grant grant, const etcd::TxnResult& answer, etcd::Rev
     return look_again(std::move(grant));
   if (counter->next < grant.wish.leased_end) return fail_for_counter(grant.wish.name);
   note_counter(grant.wish, found[0].modified, counter->next);
-  if (grant.doubtful) return look_back(std::move(grant), found[0]);
+  if (!grant.in_doubt.empty()) return look_back(std::move(grant), found[0], true);
   if (is_unanswered_first(grant, *counter)) return give(grant, {0, counter->next});
   if (!grant.asked.empty()) {
     const std::lock_guard lock(status_mutex_);
@@ -177,8 +179,9 @@ void Cluster::note_counter(const Registry::Wish& wish, etcd::Revision modified, 
   known->second.alloc_next = next;
 }
 
-// An attempt that was not answered was made, or not: the counter's history tells.
-void Cluster::look_back(Grant grant, const etcd::KeyValue& kv) {
+// An attempt that was not answered was made, or not: the counter's history tells. `is_latest`: `kv`
+// is the counter as it is now. While that has not moved, the attempt may still be on its way.
+void Cluster::look_back(Grant grant, const etcd::KeyValue& kv, bool is_latest) {
   const auto counter = CounterRecord::read(kv.value);
   const bool is_ours = counter && counter->node == settings_.node_id && counter->run == run_ &&
                        counter->first == grant.in_doubt.begin &&
@@ -187,8 +190,10 @@ void Cluster::look_back(Grant grant, const etcd::KeyValue& kv) {
   if (is_ours || is_before || !counter) {
     grant.doubtful = false;
     if (is_ours) return give(grant, grant.in_doubt);
+    if (!is_latest) grant.in_doubt = {};
     return again(std::move(grant), 0);
   }
+  grant.doubtful = true;
   const std::string counter_key = key("alloc", grant.wish.name);
   client_.transact({.then = {etcd::get(counter_key, kv.modified - 1)}},
                    [this, grant](const etcd::Answer<etcd::TxnResult>& answer) mutable {
@@ -197,9 +202,10 @@ void Cluster::look_back(Grant grant, const etcd::KeyValue& kv) {
                      if (!answer && answer.error().kind != etcd::Failure::Kind::kCompacted)
                        return again(std::move(grant), backoff_ns());
                      if (answer && !answer->results[0].found.empty())
-                       return look_back(std::move(grant), answer->results[0].found.front());
+                       return look_back(std::move(grant), answer->results[0].found.front(), false);
                      // Compacted or deleted: nobody issues it, if it was leased.
                      note_lost(grant.in_doubt);
+                     grant.in_doubt = {};
                      grant.doubtful = false;
                      again(std::move(grant), backoff_ns());
                    });

@@ -220,5 +220,25 @@ TEST_F(ClusterLeases, AHistoryThatIsNotAnsweredIsAskedForAgain) {
   EXPECT_EQ(a.cluster().status().ordinals_lost, 0U);
 }
 
+TEST_F(ClusterLeases, AGrantThatIsMadeAfterTheCounterWasReadIsFoundAllTheSame) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  // The first attempt reaches etcd when the second is on its way.
+  std::optional<etcd::Txn> late;
+  unsigned attempts = 0;
+  etcd.loses = [&](unsigned, const etcd::Txn& txn) {
+    const bool grants = !txn.then.empty() && txn.then.front().kind == etcd::Op::Kind::kTxn &&
+                        !txn.then.front().txn.front().then.empty();
+    if (!grants) return false;
+    if (++attempts == 1) late = txn;
+    if (attempts == 2) etcd.store.make(*late);
+    return attempts == 1;
+  };
+  take(a, "d", 2500);
+  EXPECT_GT(attempts, 2U);
+  EXPECT_EQ(lease(a, "d").skipped, 0U);
+  EXPECT_EQ(a.registry().info("d")->wasted, 0U);
+}
+
 }  // namespace
 }  // namespace number_dispenser

@@ -173,7 +173,7 @@ class Cluster {
   void settle_grant(Grant grant, const etcd::TxnResult& answer, etcd::Revision revision);
   bool is_unanswered_first(const Grant& grant, const CounterRecord& counter);
   void note_counter(const Registry::Wish& wish, etcd::Revision modified, uint64_t next);
-  void look_back(Grant grant, const etcd::KeyValue& kv);
+  void look_back(Grant grant, const etcd::KeyValue& kv, bool is_latest);
   void look_again(Grant grant);
   void give(Grant& grant, Segment segment);
   void note_lost(Segment segment);
