@@ -1,8 +1,11 @@
 // What issues numbers: GET and its kin.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <expected>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "handlers.h"
 #include "number_dispenser/command/client_session.h"
@@ -13,6 +16,9 @@ namespace {
 
 constexpr std::string_view kNotFound = "ERR dispenser not found";
 constexpr std::string_view kExhausted = "ERR number range exhausted";
+
+constexpr std::string_view kMissing =
+    "TRYAGAIN no numbers are left that this node has leased: more have to come first";
 
 // The gate's first half, for the last of the ordinals just drawn: a number that no durable bound
 // covers is held, and the bound is asked to move. The second half is Connection::release().
@@ -49,6 +55,21 @@ std::expected<uint64_t, Registry::Refill> draw(Registry& registry, Cell& cell, u
 Next wait_for_segment(Call& call) {
   const CommandContext& context = call.client.context();
   return context.leases() ? Next::kRetry : error(call, context.why_not_leasing());
+}
+
+// Some of these have to be leased first; a name counts as often as it is given.
+bool is_any_short(Call& call, std::span<const std::string_view> names) {
+  std::vector<Cell*> cells;
+  cells.reserve(names.size());
+  for (const std::string_view name : names)
+    if (Cell* cell = call.client.view().find(name)) cells.push_back(cell);
+  std::ranges::sort(cells);
+  for (auto at = cells.begin(); at != cells.end();) {
+    const auto end = std::upper_bound(at, cells.end(), *at);
+    if (call.client.registry().is_short(**at, static_cast<uint64_t>(end - at))) return true;
+    at = end;
+  }
+  return false;
 }
 
 // `count` numbers of the dispenser that the second word names.
@@ -120,25 +141,24 @@ Next incrby(Call& call) {
 }
 
 // Null for a name that is no dispenser or has no number left, as Redis does for a key without a
-// string.
+// string; an error for a number that has to be leased first.
 Next mget(Call& call) {
   Registry& registry = call.client.registry();
   if (!registry.issuing()) return error(call, call.client.context().why_not_issuing());
   const auto names = call.words.subspan(1);
   // Nothing is drawn while any of them has to be leased first.
-  for (const std::string_view name : names) {
-    Cell* cell = call.client.view().find(name);
-    if (cell != nullptr && !cell->has_some() &&
-        registry.refill(*cell, 1).supply == Registry::Supply::kComing)
-      return wait_for_segment(call);
-  }
+  if (registry.is_clustered() && is_any_short(call, names)) return wait_for_segment(call);
   call.reply.array(names.size());
   for (const std::string_view name : names) {
     Cell* cell = call.client.look_up(name);
     const auto ordinal =
         cell == nullptr ? std::unexpected(Registry::Refill{}) : draw(registry, *cell, 1);
     if (!ordinal) {
-      call.reply.null();
+      // Another loop's draw may have come between, or what is here was not enough for all.
+      if (cell != nullptr && ordinal.error().supply == Registry::Supply::kComing)
+        call.reply.error(kMissing);
+      else
+        call.reply.null();
       continue;
     }
     call.reply.bulk_number(number_of(call, *cell, *ordinal), cell->length);

@@ -103,6 +103,21 @@ Registry::Refill Registry::refill(Cell& cell, uint64_t count) {
   return {Supply::kReady};
 }
 
+bool Registry::is_short(Cell& cell, uint64_t count) {
+  if (mode_ == Mode::kAlone) return false;
+  const std::lock_guard lock(mutex_);
+  Entry& e = entries_[cell.slot];
+  if (e.state == State::kDropped || (needs_lease(e) && !leases_good_)) return true;
+  if (!needs_lease(e)) return false;
+  const uint64_t left = e.lease.end - std::min(cell.next->load(), e.lease.end);
+  // Only behind the latest segment does another one follow, up to the end of the range.
+  const bool is_last =
+      e.range_over || !e.lease.next.empty() || e.lease.end == capacity_of(e.definition);
+  if (count <= left + e.lease.next.size() || is_last) return false;
+  wish(e, count - left);
+  return true;
+}
+
 std::vector<Registry::Wish> Registry::take_wishes() {
   const std::lock_guard lock(mutex_);
   std::vector<Wish> taken;

@@ -72,7 +72,8 @@ class CommandServer {
     }
   };
 
-  explicit CommandServer(uint32_t slots = 64) : store(slots) {
+  explicit CommandServer(uint32_t slots = 64, Registry::Mode mode = Registry::Mode::kAlone)
+      : store(slots), registry(store, clock, mode) {
     context.loops.push_back({view.get(), &random, &stats});
     context.hang_up = [this](int fd) { hung_up.push_back(fd); };
   }
@@ -96,7 +97,7 @@ class CommandServer {
   ManualClock clock;
   SeededRandom random{1};
   LoopStats stats;
-  Registry registry{store, clock};
+  Registry registry;
   std::unique_ptr<Registry::View> view = registry.make_view();
   CommandContext context{registry, clock, ServerFacts{}, [] {}};
   std::vector<int> hung_up;  // by CLIENT KILL

@@ -130,6 +130,25 @@ TEST_F(DrawTest, MgetDrawsOneOfEach) {
   EXPECT_EQ(client.ask("MGET b a"), "*2\r\n$-1\r\n$1\r\n1\r\n");
 }
 
+TEST(DrawOfANode, MgetWaitsUntilEachNameHasAsManyAsItIsGiven) {
+  CommandServer server(64, Registry::Mode::kClustered);
+  CommandServer::Client client{server.context};
+  server.registry.resume_leases();
+  for (const char* name : {"x", "y"})
+    server.registry.define(*server.view, name, {Kind::kIncrementing, 0, 0, 1}, StrategyId::kPreBase,
+                           {.generation = 7, .end = 1});
+  server.settle();
+  EXPECT_TRUE(client.ask("MGET x x").starts_with("-TRYAGAIN "));
+  for (const Registry::Wish& wish : server.registry.take_wishes())
+    server.registry.answer_wish(wish.slot, wish.generation, Segment{1, 3});
+  server.settle();
+  EXPECT_EQ(client.ask("MGET x none x"), "*3\r\n$1\r\n0\r\n$-1\r\n$1\r\n1\r\n");
+  // More than two segments hold.
+  ASSERT_TRUE(server.registry.add_segment("y", 7, {5, 6}));
+  const std::string reply = client.ask("MGET y y y");
+  EXPECT_TRUE(reply.starts_with("*3\r\n$1\r\n0\r\n$1\r\n5\r\n-TRYAGAIN ")) << reply;
+}
+
 TEST_F(DrawTest, InfoShowsTheFiguresInOrder) {
   define("HSET a type 2 length 5 starting 10 step 3 auto_disk pre-base");
   client.ask("GET a");

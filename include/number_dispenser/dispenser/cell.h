@@ -48,9 +48,6 @@ struct alignas(64) Cell {
     return first;
   }
 
-  // A draw of one would have succeeded.
-  bool has_some() const { return next->load() < limit.load(); }
-
   // The number of an ordinal that was drawn; not for the random kind.
   uint64_t number(uint64_t ordinal) const { return starting + ordinal * step; }
 };

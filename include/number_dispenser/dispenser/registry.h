@@ -142,6 +142,10 @@ class Registry {
     uint64_t left = 0;
   };
   Refill refill(Cell& cell, uint64_t count);
+  // A loop that is to draw `count` times: so many are not here, but more are on their way, so that
+  // it should wait. Never where this server serves alone.
+  bool is_short(Cell& cell, uint64_t count);
+  bool is_clustered() const { return mode_ == Mode::kClustered; }
 
   // In every tick, before held replies are looked at: learn what other loops have defined. True if
   // there was something: then every held reply has to be looked at.
