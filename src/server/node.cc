@@ -32,9 +32,10 @@ Result<std::unique_ptr<Node>> Node::create(const ClusterSettings& settings) {
 }
 
 void Node::join(Registry& registry, Registry::View& view, StateFile& state, const Storage& storage,
-                const Clock& clock, CommandContext& context, Ring& ring) {
+                const Clock& clock, const Keeper& keeper, CommandContext& context, Ring& ring) {
   cluster_ = std::make_unique<Cluster>(settings_, *client_, registry, view, state, storage.place(),
                                        host_name(), clock, random_);
+  keeper_ = &keeper;
   context_ = &context;
   context.cluster = cluster_.get();
   ring_ = &ring;
@@ -53,8 +54,9 @@ void Node::on_notice(const Completion&) {
 void Node::tick() {
   const bool news = cluster_->tick();
   if (news) context_->news.fetch_add(1);
-  // What it wants flushed is not left until the next thing happens.
-  if (news || context_->registry.has_work()) ring_->wake(*ring_);
+  // What it wants flushed is not left until the next thing happens; while a flush is in flight, its
+  // end is that.
+  if (news || keeper_->wants_tick()) ring_->wake(*ring_);
 }
 
 }  // namespace number_dispenser

@@ -10,6 +10,7 @@
 #include "number_dispenser/cluster/cluster.h"
 #include "number_dispenser/command/context.h"
 #include "number_dispenser/etcd/http_client.h"
+#include "number_dispenser/net/keeper.h"
 #include "number_dispenser/state/storage.h"
 #include "number_dispenser/uring/ring.h"
 
@@ -22,7 +23,7 @@ class Node {
 
   // Begins to join. All of these outlive the node's last tick.
   void join(Registry& registry, Registry::View& view, StateFile& state, const Storage& storage,
-            const Clock& clock, CommandContext& context, Ring& ring);
+            const Clock& clock, const Keeper& keeper, CommandContext& context, Ring& ring);
   // After each tick of the first loop.
   void tick();
   uint64_t deadline_ns() const { return cluster_->deadline_ns(); }
@@ -42,6 +43,7 @@ class Node {
   uint64_t notice_ = 0;
   std::unique_ptr<etcd::HttpClient> client_;
   std::unique_ptr<Cluster> cluster_;
+  const Keeper* keeper_ = nullptr;
   CommandContext* context_ = nullptr;
   Ring* ring_ = nullptr;
   MemberOperation<Node, &Node::on_notice> notice_read_{*this};

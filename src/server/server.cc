@@ -229,7 +229,7 @@ void Server::make_loops() {
   }
   for (Loop* loop : loops_) loop->join(loops_, context_->limits);
   if (node_)
-    node_->join(*registry_, *parts_.front()->view, *state_, *storage_, clock_, *context_,
+    node_->join(*registry_, *parts_.front()->view, *state_, *storage_, clock_, *keeper_, *context_,
                 *parts_.front()->ring);
   for (ListenSocket& socket : sockets_)
     listeners_.push_back(
