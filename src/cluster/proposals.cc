@@ -21,6 +21,7 @@ constexpr size_t kNamesAtOnce = 40;              // two operations each
 struct Cluster::Running {
   std::shared_ptr<Proposal> proposal;
   uint64_t give_up_ns = 0;
+  uint64_t not_before_ns = 0;
   size_t erased = 0;       // names of a removal that are done with
   bool doubtful = false;   // an attempt was not answered, and may have been made
   bool looked_up = false;  // whether it was, when etcd refused
@@ -56,6 +57,11 @@ void Cluster::take_proposals() {
 
 // While the node joins, for a while not at all.
 void Cluster::begin(RunningPtr running) {
+  if (now_ns_ < running->not_before_ns) {
+    wake_at(running->not_before_ns);
+    early_.push_back(std::move(running));
+    return;
+  }
   const bool waits = !joined_.load() && now_ns_ < running->give_up_ns;
   if (connected_.load() && joined_.load()) return attempt(running);
   if (!leases() || !waits) return finish(*running, Proposal::Outcome::kAway);
@@ -91,9 +97,18 @@ void Cluster::ask_for(RunningPtr running, etcd::Txn txn,
     }
     // Creating twice, or switching twice, says what is there: an attempt that was not answered
     // costs nothing but time.
-    if (again && now_ns_ < running->give_up_ns) return attempt(running);
+    if (again && now_ns_ < running->give_up_ns) {
+      running->not_before_ns = now_ns_ + backoff_ns();
+      return begin(running);
+    }
     finish(*running, Proposal::Outcome::kAway);
   });
+}
+
+// What was read is overtaken: once more, for a while.
+void Cluster::attempt_anew(const RunningPtr& running) {
+  if (now_ns_ < running->give_up_ns) return attempt(running);
+  finish(*running, Proposal::Outcome::kRefused, "others change it all the time");
 }
 
 void Cluster::create(const RunningPtr& running) {
@@ -170,10 +185,10 @@ void Cluster::found(const RunningPtr& running, const etcd::TxnResult& answer) {
   const Proposal& wanted = *running->proposal;
   const bool defines = wanted.what == Proposal::What::kDefine;
   // What was read is old already.
-  if (is_old(wanted.names.front(), answer.revision + 1)) return attempt(running);
+  if (is_old(wanted.names.front(), answer.revision + 1)) return attempt_anew(running);
   if (answer.results[0].found.empty()) {
     if (!defines) return finish(*running, Proposal::Outcome::kNotFound);
-    return attempt(running);  // deleted since the comparison
+    return attempt_anew(running);  // deleted since the comparison
   }
   const etcd::KeyValue& kv = answer.results[0].found.front();
   const auto record = DefinitionRecord::read(kv.value);
@@ -218,11 +233,7 @@ void Cluster::change_strategy(const RunningPtr& running, const etcd::KeyValue& k
       .compares = {{kv.key, etcd::Compare::What::kModified, kv.modified}},
       .then = {etcd::put(kv.key, record.text()), etcd::put(settings_.prefix + "/changes", "")}};
   ask_for(running, std::move(txn), [this, running, kv, record](const etcd::TxnResult& answer) {
-    if (!answer.held) {
-      if (now_ns_ >= running->give_up_ns)
-        return finish(*running, Proposal::Outcome::kRefused, "others change it all the time");
-      return attempt(running);
-    }
+    if (!answer.held) return attempt_anew(running);
     running->kv = kv;
     running->kv.value = record.text();
     running->kv.modified = answer.revision;

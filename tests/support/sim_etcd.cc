@@ -189,6 +189,8 @@ void SimEtcd::request(const std::shared_ptr<Link>& link, bool changes,
       });
     });
   };
+  if (chance(faults.refused_connection))
+    return deliver(now_ns + delay_ns(), std::unexpected(unreachable(false)));
   const uint64_t given_up_ns = now_ns + kPatienceNs;
   if (chance(faults.lost_request))
     return deliver(given_up_ns, std::unexpected(unreachable(changes)));

@@ -23,9 +23,10 @@ namespace number_dispenser::testing_support {
 
 // How often what goes wrong, per mille of the occasions for it.
 struct EtcdFaults {
-  unsigned lost_request = 0;  // never made
-  unsigned lost_answer = 0;   // made, and the client does not hear of it
-  unsigned late_request = 0;  // made when its client has given it up
+  unsigned refused_connection = 0;  // never made, as the client knows at once
+  unsigned lost_request = 0;        // never made
+  unsigned lost_answer = 0;         // made, and the client does not hear of it
+  unsigned late_request = 0;        // made when its client has given it up
   unsigned cut_watch = 0;
   unsigned stalled_watch = 0;  // says nothing more, without an end
   unsigned slow = 0;           // takes up to most_slow_ns more each way

@@ -303,5 +303,16 @@ TEST_F(ClusterDefinitions, TwoThatServedAloneWithTheSameNameAreNotMixedUp) {
   EXPECT_EQ(b.cluster().failure()->status, ExitStatus::kConfiguration);
 }
 
+TEST_F(ClusterDefinitions, WhileEtcdRefusesConnectionsAChangeIsTriedNowAndThen) {
+  ClusterNode& a = start("a");
+  etcd.faults.refused_connection = 1000;
+  const uint64_t requests = etcd.requests;
+  EXPECT_EQ(define(a, "d"), Outcome::kAway);
+  EXPECT_LT(etcd.requests - requests, 40U);
+  etcd.recover();
+  EXPECT_TRUE(until([&] { return a.cluster().leases(); }));
+  EXPECT_EQ(define(a, "d"), Outcome::kDone);
+}
+
 }  // namespace
 }  // namespace number_dispenser

@@ -192,6 +192,7 @@ class Cluster {
   void take_proposals();
   void begin(RunningPtr running);
   void attempt(const RunningPtr& running);
+  void attempt_anew(const RunningPtr& running);
   void create(const RunningPtr& running);
   void created(const RunningPtr& running, const etcd::TxnResult& answer, Segment first);
   bool was_overtaken(Running& running, etcd::Revision at);
@@ -302,7 +303,7 @@ class Cluster {
   std::vector<std::shared_ptr<Proposal>> proposed_;
   std::atomic<bool> has_proposals_{false};
   std::vector<RunningPtr> placing_;  // wait for room
-  std::vector<RunningPtr> early_;    // wait for the node to join
+  std::vector<RunningPtr> early_;    // wait for the node to join, or for their next attempt
 
   std::atomic<bool> connected_{true};  // etcd has answered lately, or this run is young
   std::atomic<bool> refused_{false};   // it did not want to lease, lately
