@@ -82,12 +82,13 @@ std::optional<uint64_t> Cluster::place_definition(const std::string& name, const
     return registry_.request_flush();
   }
   if (info) registry_.remove(view_, name);
-  const bool has_waited = waited && waited.mapped().kv.created == kv.created;
-  Lease first = has_waited ? waited.mapped().lease : lease;
+  // A change of strategy while it waited for room leaves it the segment that came with it.
+  const bool is_same = !waited.empty() && waited.mapped().kv.created == kv.created;
+  Lease first = is_same && lease.end == 0 ? waited.mapped().lease : lease;
   first.generation = generation;
   const auto made = registry_.define(view_, name, record->definition, record->strategy, first);
   if (made.outcome == Registry::Outcome::kDone) return made.change;
-  if (made.outcome == Registry::Outcome::kRefused && !has_waited)
+  if (made.outcome == Registry::Outcome::kRefused && waited.empty())
     log_error("no room for dispenser {} of the cluster: the disk or the state file is full", name);
   waiting_[name] = {kv, first};
   return std::nullopt;

@@ -1,4 +1,6 @@
 // How changes of definitions are decided in etcd, and how the other nodes follow them.
+#include <fmt/format.h>
+
 #include <array>
 
 #include "cluster_test.h"
@@ -312,6 +314,20 @@ TEST_F(ClusterDefinitions, WhileEtcdRefusesConnectionsAChangeIsTriedNowAndThen) 
   etcd.recover();
   EXPECT_TRUE(until([&] { return a.cluster().leases(); }));
   EXPECT_EQ(define(a, "d"), Outcome::kDone);
+}
+
+TEST_F(ClusterDefinitions, ASwitchWhileItWaitsForRoomLeavesItsFirstSegment) {
+  ClusterNode& a = start("a");
+  std::string name = "n0";
+  for (int at = 1; define(a, name) == Outcome::kDone; ++at) {
+    ASSERT_LT(at, 1000);
+    name = fmt::format("n{}", at);
+  }
+  ASSERT_EQ(last->outcome.load(), Outcome::kNoRoom);
+  EXPECT_EQ(switch_to(a, name, StrategyId::kPreBase), Outcome::kNoRoom);
+  ASSERT_EQ(remove(a, "n0"), Outcome::kDone);
+  ASSERT_TRUE(until([&] { return knows(a, name); }));
+  EXPECT_EQ(take(a, name), 0U);
 }
 
 }  // namespace
