@@ -103,17 +103,16 @@ void add_subvolume(Hash& hash, int fd) {
 
 uint64_t place_of(int fd, uint64_t inode, const std::string& sysfs) {
   struct statx file {};
-  const bool found = ::statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &file) == 0;
-  if ((file.stx_mask & STATX_BTIME) == 0) file.stx_btime = {};
+  if (::statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &file) != 0 || (file.stx_mask & STATX_BTIME) == 0)
+    file.stx_btime = {};
   Hash hash;
   hash.add(inode);
   hash.add(static_cast<uint64_t>(file.stx_btime.tv_sec));
   hash.add(file.stx_btime.tv_nsec);
   add_machine(hash);
   add_subvolume(hash, fd);
-  if (found)
-    add_device(hash,
-               fmt::format("{}/dev/block/{}:{}", sysfs, file.stx_dev_major, file.stx_dev_minor));
+  add_device(hash,
+             fmt::format("{}/dev/block/{}:{}", sysfs, file.stx_dev_major, file.stx_dev_minor));
   return hash.value() | 1;
 }
 
