@@ -117,7 +117,8 @@ void Cluster::place_waiting() {
   if (now_ns_ < place_at_ns_) return wake_at(place_at_ns_);
   place_at_ns_ = now_ns_ + 10'000'000;
   wake_at(place_at_ns_);
-  for (const auto& [name, waiting] : std::exchange(waiting_, {}))
+  // Of a copy: each is taken out, and back in where there is still no room.
+  for (const auto& [name, waiting] : std::map(waiting_))
     place_definition(name, waiting.kv, waiting.lease);
 }
 
