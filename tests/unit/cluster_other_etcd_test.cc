@@ -26,7 +26,7 @@ TEST_F(ClusterOtherEtcd, AnotherEtcdBehindTheSameEndpointsIsRefusedAtEveryStep) 
     run_ms(static_cast<uint64_t>(ms));
     if (a.state().stamp().mark == 0) continue;
     etcd.cluster_id = 0xbad;
-    EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
+    ASSERT_EQ(failure(a), ExitStatus::kConfiguration);
     EXPECT_NE(a.cluster().failure()->message.find("0000000000000bad"), std::string::npos);
     etcd.cluster_id = 0xc1;
     a.kill();
@@ -59,7 +59,7 @@ TEST_F(ClusterOtherEtcd, ARestoredEtcdThatDoesNotKnowADefinitionIsRefused) {
   a.kill();
   etcd.store = backup;
   a.start();
-  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
+  ASSERT_EQ(failure(a), ExitStatus::kConfiguration);
   EXPECT_NE(a.cluster().failure()->message.find("dispenser d"), std::string::npos);
   EXPECT_EQ(a.registry().info("d")->wasted, 0U) << "what etcd says is not believed";
   EXPECT_EQ(etcd.store.revision(), backup.revision()) << "nothing is changed there";
@@ -81,7 +81,7 @@ TEST_F(ClusterOtherEtcd, ARestoredEtcdThatHasADefinitionsFormerSelfIsRefused) {
   while (etcd.store.revision() < static_cast<etcd::Revision>(generation) + 10)
     etcd.store.make({.then = {etcd::put("/elsewhere", "")}});
   a.start();
-  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
+  ASSERT_EQ(failure(a), ExitStatus::kConfiguration);
   EXPECT_NE(a.cluster().failure()->message.find("dispenser d"), std::string::npos);
   ASSERT_TRUE(a.registry().info("d"));
   EXPECT_EQ(lease(a, "d").generation, generation);
