@@ -64,6 +64,19 @@ class EtcdAsker {
   etcd::Answer<etcd::TxnResult> transact(etcd::Op op) {
     return transact(etcd::Txn{.then = {std::move(op)}});
   }
+  // Asked again while nobody answers it, for a machine with other work: what may be done twice.
+  etcd::Answer<etcd::TxnResult> persist(const etcd::Txn& txn) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(120);
+    for (;;) {
+      etcd::Answer<etcd::TxnResult> answer = transact(txn);
+      if (answer || answer.error().kind != etcd::Failure::Kind::kUnreachable ||
+          std::chrono::steady_clock::now() > end)
+        return answer;
+    }
+  }
+  etcd::Answer<etcd::TxnResult> persist(etcd::Op op) {
+    return persist(etcd::Txn{.then = {std::move(op)}});
+  }
   // Until etcd is there to answer it: it starts, or elects.
   etcd::TxnResult insist(const etcd::Op& op) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(120);

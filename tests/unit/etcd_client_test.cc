@@ -40,12 +40,12 @@ Op list(const std::string& prefix, int64_t limit = 0) {
 }
 
 TEST_F(EtcdClientTest, WhatWasPutIsReadListedAndDeleted) {
-  const auto first = asker->transact(put("kv/a", "1"));
+  const auto first = asker->persist(put("kv/a", "1"));
   ASSERT_TRUE(first);
   EXPECT_TRUE(first->held);
-  ASSERT_TRUE(asker->transact(put("kv/b", "2")));
+  ASSERT_TRUE(asker->persist(put("kv/b", "2")));
   const auto read =
-      asker->transact({.then = {get("kv/a"), get("kv/none"), list("kv/"), list("kv/", 1)}});
+      asker->persist({.then = {get("kv/a"), get("kv/none"), list("kv/"), list("kv/", 1)}});
   ASSERT_TRUE(read);
   EXPECT_EQ(read->revision, first->revision + 1);
   const auto& results = read->results;
@@ -70,10 +70,10 @@ TEST_F(EtcdClientTest, WhatWasPutIsReadListedAndDeleted) {
 TEST_F(EtcdClientTest, KeysAndValuesMayHoldAnyByte) {
   std::string all;
   for (int i = 0; i < 256; ++i) all.push_back(static_cast<char>(i));
-  ASSERT_TRUE(asker->transact(put("bytes/" + all, all)));
+  ASSERT_TRUE(asker->persist(put("bytes/" + all, all)));
   EXPECT_EQ(asker->value_of("bytes/" + all), all);
-  ASSERT_TRUE(asker->transact(put("bytes/empty", "")));
-  const auto read = asker->transact(get("bytes/empty"));
+  ASSERT_TRUE(asker->persist(put("bytes/empty", "")));
+  const auto read = asker->persist(get("bytes/empty"));
   ASSERT_TRUE(read && read->results[0].found.size() == 1);
   EXPECT_EQ(read->results[0].found[0].value, "");
 }
@@ -114,12 +114,12 @@ TEST_F(EtcdClientTest, ATransactionInsideOneHasItsOwnComparisons) {
 TEST_F(EtcdClientTest, APastRevisionIsReadUntilItIsCompacted) {
   const Revision old = asker->insist(put("past/a", "old")).revision;
   const Revision now = asker->insist(put("past/a", "new")).revision;
-  EXPECT_EQ(asker->transact(get("past/a", old))->results.at(0).found.at(0).value, "old");
+  EXPECT_EQ(asker->persist(get("past/a", old))->results.at(0).found.at(0).value, "old");
   server->control({"compaction", std::to_string(now)});
-  const auto compacted = asker->transact(get("past/a", old));
+  const auto compacted = asker->persist(get("past/a", old));
   ASSERT_FALSE(compacted);
   EXPECT_EQ(compacted.error().kind, Kind::kCompacted);
-  const auto future = asker->transact(get("past/a", now + 1'000'000));
+  const auto future = asker->persist(get("past/a", now + 1'000'000));
   ASSERT_FALSE(future);
   EXPECT_EQ(future.error().kind, Kind::kRefused);
 }
@@ -127,14 +127,14 @@ TEST_F(EtcdClientTest, APastRevisionIsReadUntilItIsCompacted) {
 TEST_F(EtcdClientTest, WhatEtcdCannotDoIsRefusedInItsWords) {
   Txn many;
   for (size_t i = 0; i <= kMostOps; ++i) many.then.push_back(put("many/" + std::to_string(i), ""));
-  const auto too_many = asker->transact(many);
+  const auto too_many = asker->persist(many);
   ASSERT_FALSE(too_many);
   EXPECT_EQ(too_many.error().kind, Kind::kRefused);
   EXPECT_FALSE(too_many.error().may_have_happened);
   EXPECT_NE(too_many.error().text.find("too many operations"), std::string::npos);
   many.then.pop_back();
-  EXPECT_TRUE(asker->transact(many));
-  const auto large = asker->transact(put("large", std::string(2'000'000, 'x')));
+  EXPECT_TRUE(asker->persist(many));
+  const auto large = asker->persist(put("large", std::string(2'000'000, 'x')));
   ASSERT_FALSE(large);
   EXPECT_EQ(large.error().kind, Kind::kRefused);
   EXPECT_NE(large.error().text.find("too large"), std::string::npos) << large.error().text;
@@ -154,7 +154,7 @@ TEST_F(EtcdClientTest, ManyRequestsAtOnceAreAnsweredOnceEach) {
   }
   ASSERT_TRUE(asker->until([&] { return answered == kCount; }));
   EXPECT_EQ(answers, std::vector<int>(kCount, 1));
-  EXPECT_EQ(asker->transact(list("burst/"))->results[0].found.size(), kCount);
+  EXPECT_EQ(asker->persist(list("burst/"))->results[0].found.size(), kCount);
   EXPECT_FALSE(asker->client().poll());
   const HttpStats stats = asker->client().stats();
   EXPECT_EQ(stats.failures, 0U);
@@ -164,7 +164,7 @@ TEST_F(EtcdClientTest, ManyRequestsAtOnceAreAnsweredOnceEach) {
 TEST_F(EtcdClientTest, ALeaseHoldsItsKeyUntilItIsRevoked) {
   const auto lease = asker->grant_lease(60);
   ASSERT_TRUE(lease);
-  ASSERT_TRUE(asker->transact(put("lease/a", "1", *lease)));
+  ASSERT_TRUE(asker->persist(put("lease/a", "1", *lease)));
   const auto left_s = asker->keep_alive(*lease);
   ASSERT_TRUE(left_s);
   EXPECT_EQ(*left_s, 60);
@@ -172,7 +172,7 @@ TEST_F(EtcdClientTest, ALeaseHoldsItsKeyUntilItIsRevoked) {
   EXPECT_EQ(asker->value_of("lease/a"), "");
   EXPECT_EQ(asker->keep_alive(*lease).error().kind, Kind::kNotFound);
   EXPECT_EQ(asker->revoke(*lease).error().kind, Kind::kNotFound);
-  EXPECT_EQ(asker->transact(put("lease/a", "1", *lease)).error().kind, Kind::kNotFound);
+  EXPECT_EQ(asker->persist(put("lease/a", "1", *lease)).error().kind, Kind::kNotFound);
 }
 
 TEST_F(EtcdClientTest, ALeaseThatIsNotKeptAliveEndsWithItsKey) {

@@ -51,14 +51,14 @@ TEST_F(EtcdUsersTest, AUserDoesWhatItMayAndNothingElse) {
   enable();
   const auto asker = log_in("node", "pass");
   ASSERT_TRUE(asker->watch_begins("n/", 0));
-  ASSERT_TRUE(asker->transact(put("n/a", "1")));
+  ASSERT_TRUE(asker->persist(put("n/a", "1")));
   EXPECT_TRUE(asker->told_events(1));
   const auto lease = asker->grant_lease(60);
   ASSERT_TRUE(lease);
   EXPECT_TRUE(asker->keep_alive(*lease));
   EXPECT_TRUE(asker->revoke(*lease));
 
-  const auto denied = asker->transact(put("other", "1"));
+  const auto denied = asker->persist(put("other", "1"));
   ASSERT_FALSE(denied);
   EXPECT_EQ(denied.error().kind, Kind::kRefused);
   EXPECT_NE(denied.error().text.find("permission denied"), std::string::npos);
@@ -70,7 +70,7 @@ TEST_F(EtcdUsersTest, AUserDoesWhatItMayAndNothingElse) {
 TEST_F(EtcdUsersTest, WithoutAUserItIsRefused) {
   enable();
   EtcdAsker asker(server->endpoints());
-  EXPECT_EQ(asker.transact(get("n/a")).error().kind, Kind::kRefused);
+  EXPECT_EQ(asker.persist(get("n/a")).error().kind, Kind::kRefused);
   asker.watch("n/", 0);
   ASSERT_TRUE(asker.watch_ended());
   EXPECT_EQ(asker.told.end->kind, Kind::kRefused);
@@ -134,11 +134,11 @@ TEST_F(EtcdUsersTest, AnExpiredTokenIsReplacedUnseen) {
 
 TEST_F(EtcdUsersTest, AuthenticationMayBeSwitchedOnLater) {
   const auto asker = log_in("node", "pass");
-  EXPECT_TRUE(asker->transact(put("n/a", "1")));
+  EXPECT_TRUE(asker->persist(put("n/a", "1")));
   enable();
-  EXPECT_TRUE(asker->transact(put("n/a", "2")));
+  EXPECT_TRUE(asker->persist(put("n/a", "2")));
   as_root({"auth", "disable"});
-  EXPECT_TRUE(asker->transact(put("n/a", "3")));
+  EXPECT_TRUE(asker->persist(put("n/a", "3")));
 }
 
 // An authority in a folder, and what it has issued.
@@ -197,7 +197,7 @@ TEST(EtcdTlsTest, BothSidesAreVerified) {
   EtcdAsker asker(settings);
   asker.insist(put("a", "1"));
   ASSERT_TRUE(asker.watch_begins("a", 0));
-  ASSERT_TRUE(asker.transact(put("a", "2")));
+  ASSERT_TRUE(asker.persist(put("a", "2")));
   EXPECT_TRUE(asker.told_events(1));
 
   const auto failure = [](const EtcdSettings& with) {
