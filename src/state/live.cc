@@ -24,6 +24,7 @@ namespace {
 constexpr uint64_t kReservedBytes = layout::live_bytes(layout::kMaxExtents);
 constexpr std::string_view kSuffix = ".live";
 constexpr std::string_view kNew = ".new";
+constexpr std::string_view kSuffixNew = ".live.new";
 
 std::string prefix_of(const layout::FileId& id) {
   std::string name = "number-dispenser-";
@@ -117,7 +118,7 @@ std::vector<LiveDirectory::Found> LiveDirectory::list(const layout::FileId& id) 
     const auto parsed = std::from_chars(name.data() + prefix.size(), end, found.epoch);
     const std::string_view rest(parsed.ptr, end);
     found.named = rest == kSuffix;
-    if (found.named || rest == std::string(kSuffix) + std::string(kNew)) all.push_back(found);
+    if (found.named || rest == kSuffixNew) all.push_back(found);
   }
   return all;
 }

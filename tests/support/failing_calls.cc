@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdarg>
 #include <optional>
+#include <utility>
 
 namespace number_dispenser::testing_support {
 namespace {
@@ -17,6 +18,8 @@ namespace {
 struct Plan {
   int error;
   unsigned passed;
+  unsigned times;
+  std::function<void()> other;
 };
 std::array<std::optional<Plan>, static_cast<size_t>(Call::kCount)> plans;
 long shown_type = 0;
@@ -24,18 +27,30 @@ long shown_type = 0;
 // What the call returns instead; nothing where it is to be made.
 std::optional<int> intercept(Call call) {
   auto& plan = plans[static_cast<size_t>(call)];
-  if (!plan || plan->passed-- > 0) return std::nullopt;
-  const int error = plan->error;
-  plan.reset();
-  if (error == 0) return 0;
-  errno = error;
+  if (!plan) return std::nullopt;
+  if (plan->passed > 0) {
+    --plan->passed;
+    return std::nullopt;
+  }
+  const Plan met = *plan;
+  if (--plan->times == 0) plan.reset();
+  if (met.other) {
+    met.other();
+    return std::nullopt;
+  }
+  if (met.error == 0) return 0;
+  errno = met.error;
   return -1;
 }
 
 }  // namespace
 
-void fail_call(Call call, int error, unsigned passed) {
-  plans[static_cast<size_t>(call)] = {error, passed};
+void fail_call(Call call, int error, unsigned passed, unsigned times) {
+  plans[static_cast<size_t>(call)] = {error, passed, times, {}};
+}
+
+void before_call(Call call, std::function<void()> other, unsigned passed) {
+  plans[static_cast<size_t>(call)] = {0, passed, 1, std::move(other)};
 }
 
 void show_file_system(long type) {

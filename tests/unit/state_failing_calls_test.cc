@@ -1,4 +1,4 @@
-// Every system call of the state files fails once: what is said, and that the next try works.
+// Every system call of the state file fails once: what is said, and that the next try works.
 #include <gtest/gtest.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
@@ -11,7 +11,6 @@
 #include "file_ring.h"
 #include "memory_live.h"
 #include "number_dispenser/state/file_storage.h"
-#include "number_dispenser/state/live.h"
 #include "number_dispenser/state/state_file.h"
 #include "seeded_random.h"
 #include "temporary_directory.h"
@@ -201,11 +200,22 @@ TEST_F(FailingCalls, APlaceIsMadeOfWhatIsThere) {
   constexpr unsigned kOpensBefore = 4;  // the lock, the state file twice, the folder
   fail_call(Call::kOpen, ENOENT, kOpensBefore);
   EXPECT_NE(place(), 0U);
+  fail_call(Call::kOpen, ENOENT, kOpensBefore, 2);
+  EXPECT_NE(place(), whole) << "of any machine";
   fail_call(Call::kStatx, EPERM);
   const uint64_t without_birth = place();
   EXPECT_NE(without_birth, 0U);
   fail_call(Call::kStatx, 0);  // a file system without times of birth
   EXPECT_EQ(place(), without_birth);
+  EXPECT_EQ(place(), whole);
+}
+
+TEST_F(FailingCalls, OnBtrfsTheSubvolumeIsAPartOfThePlace) {
+  const auto place = [&] { return (*open(data))->place(); };
+  const uint64_t whole = place();
+  show_file_system(BTRFS_SUPER_MAGIC);
+  EXPECT_NE(place(), whole);
+  fail_call(Call::kFstatfs, EIO, 1);  // after the one for the warnings
   EXPECT_EQ(place(), whole);
 }
 
@@ -251,95 +261,6 @@ TEST_F(FailingGrowth, SpaceThatCannotBeGivenBackIsOnlyWarnedOf) {
   ring.fail_next = ENOSPC;
   fail_call(Call::kFtruncate, EIO);
   EXPECT_EQ(grow(), -ENOSPC);
-}
-
-class FailingLive : public FailingCalls {
- protected:
-  static constexpr uint64_t kBytes = layout::live_bytes(1);
-  layout::FileId id{7};
-  // Named, as a run leaves it.
-  void leave(uint64_t epoch) {
-    LiveDirectory live(shm.path());
-    ASSERT_TRUE(live.create(id, epoch, kBytes));
-    live.drop_previous();
-  }
-  bool found(uint64_t epoch) {
-    LiveDirectory live(shm.path());
-    return !live.open_previous(id, epoch).empty();
-  }
-  std::string path(uint64_t epoch) {
-    for (const auto& entry : std::filesystem::directory_iterator(shm.path()))
-      if (entry.path().string().ends_with("-" + std::to_string(epoch) + ".live"))
-        return entry.path();
-    return "";
-  }
-
-  TemporaryDirectory shm{"/dev/shm"};
-};
-
-TEST_F(FailingLive, CountersThatCannotBeLookedAtAreNotTrusted) {
-  leave(1);
-  ASSERT_TRUE(found(1));
-  fail_call(Call::kFstat, EIO);
-  EXPECT_FALSE(found(1));
-  fail_call(Call::kFstat, EIO, 1);
-  EXPECT_FALSE(found(1));
-  fail_call(Call::kFstat, EIO, 2);
-  EXPECT_FALSE(found(1));
-  fail_call(Call::kFstatfs, EIO);
-  EXPECT_FALSE(found(1));
-  fail_call(Call::kMmap, ENOMEM);
-  EXPECT_FALSE(found(1));
-  EXPECT_TRUE(found(1));
-}
-
-TEST_F(FailingLive, CountersOfAnotherOwnerOrOpenToOthersOrNoFileAreNotTrusted) {
-  leave(1);
-  ASSERT_EQ(::chmod(path(1).c_str(), 0644), 0);
-  EXPECT_FALSE(found(1));
-  ASSERT_EQ(::chmod(path(1).c_str(), 0600), 0);
-  if (::geteuid() == 0) {
-    ASSERT_EQ(::chown(path(1).c_str(), 65534, 65534), 0);
-    EXPECT_FALSE(found(1));
-  }
-  const std::string name = path(1);
-  std::filesystem::remove(name);
-  std::filesystem::create_directory(name);
-  EXPECT_FALSE(found(1));
-}
-
-TEST_F(FailingLive, CountersWithAnotherHeaderAreNotTrusted) {
-  leave(1);
-  const std::string name = path(1);
-  for (const uint64_t offset :
-       {offsetof(layout::LiveHeader, magic), offsetof(layout::LiveHeader, id),
-        offsetof(layout::LiveHeader, epoch)}) {
-    std::fstream file(name, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekg(static_cast<std::streamoff>(offset));
-    const char old = static_cast<char>(file.get());
-    file.seekp(static_cast<std::streamoff>(offset));
-    file.put(static_cast<char>(old ^ 1)).flush();
-    EXPECT_FALSE(found(1)) << offset;
-    file.seekp(static_cast<std::streamoff>(offset));
-    file.put(old).flush();
-  }
-  EXPECT_TRUE(found(1));
-}
-
-TEST_F(FailingLive, CountersThatCannotGetTheirNameAreFoundUnderTheFirst) {
-  fail_call(Call::kRename, EIO);
-  leave(3);
-  EXPECT_EQ(path(3), "");
-  EXPECT_TRUE(found(3));
-}
-
-TEST_F(FailingLive, WithoutAFileThereIsNothingToNameOrRemove) {
-  LiveDirectory live("/dev/shm/number-dispenser-test-that-is-not-there");
-  std::byte* counters = live.create(id, 1, kBytes).value();
-  counters[kBytes - 1] = std::byte{1};
-  live.extend(kBytes);
-  live.drop_previous();
-  live.drop_current();
 }
 
 }  // namespace
