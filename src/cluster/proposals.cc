@@ -139,18 +139,25 @@ void Cluster::created(const RunningPtr& running, const etcd::TxnResult& answer, 
   const DefinitionRecord record{made.definition, made.strategy.value_or(kDefaultStrategy), 0};
   running->kv = {key("def", name), record.text(), at, at};
   running->lease = {.end = first.end};
-  if (was_overtaken(*running, at)) return;
+  if (was_overtaken(running, at)) return;
   known_[name] = {at, at, at, first.end, true};
   place(running);
 }
 
 // Later changes, or the watch's word of this one, were here before etcd's answer.
-bool Cluster::was_overtaken(Running& running, etcd::Revision at) {
-  const std::string& name = running.proposal->names.front();
+bool Cluster::was_overtaken(const RunningPtr& running, etcd::Revision at) {
+  const std::string& name = running->proposal->names.front();
   if (!is_old(name, at)) return false;
-  take_first(running);
-  running.proposal->change = registry_.request_flush();
-  finish(running, Proposal::Outcome::kDone);
+  take_first(*running);
+  if (const auto waiting = waiting_.find(name); waiting != waiting_.end()) {
+    // For room, and so does this client.
+    running->kv = waiting->second.kv;
+    running->lease = waiting->second.lease;
+    place(running);
+    return true;
+  }
+  running->proposal->change = registry_.request_flush();
+  finish(*running, Proposal::Outcome::kDone);
   return true;
 }
 
@@ -238,7 +245,7 @@ void Cluster::change_strategy(const RunningPtr& running, const etcd::KeyValue& k
     running->kv.value = record.text();
     running->kv.modified = answer.revision;
     running->lease = {};
-    if (was_overtaken(*running, answer.revision)) return;
+    if (was_overtaken(running, answer.revision)) return;
     Known& known = known_[running->proposal->names.front()];
     if (known.generation != kv.created) known = {kv.created};
     known.modified = answer.revision;

@@ -89,8 +89,7 @@ Drawn draw_named(Call& call, uint64_t count) {
   if (ordinal.error().supply == Registry::Supply::kComing) return {.next = wait_for_segment(call)};
   if (ordinal.error().supply == Registry::Supply::kTooMany) {
     call.reply.error(fmt::format(
-        "ERR {} consecutive numbers are left of the range nowhere in the cluster: ask for fewer",
-        count));
+        "ERR the cluster has no {} consecutive numbers left of the range: ask for fewer", count));
     return {};
   }
   call.reply.error(ordinal.error().supply == Registry::Supply::kExhausted

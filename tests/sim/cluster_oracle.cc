@@ -152,7 +152,9 @@ void ClusterOracle::judge_get(const ClusterRequest& request, const Reply& reply,
                      request.name, defined->second.at);
     return;
   }
-  if (reply.text == "ERR number range exhausted") {
+  // Or there are not so many.
+  if (reply.text == "ERR number range exhausted" ||
+      reply.text.starts_with("ERR the cluster has no ")) {
     const bool has_end = std::ranges::any_of(known, [&](const Version& version) {
       return version.attempt &&
              (attempts_[*version.attempt].definition.length < 9 ||

@@ -1,6 +1,7 @@
 // How changes of definitions are decided in etcd, and how the other nodes follow them.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "cluster_test.h"
@@ -25,11 +26,17 @@ class ClusterDefinitions : public ClusterTest {
   // Made in etcd; the node waits for an answer in vain.
   std::shared_ptr<const Proposal> propose_in_doubt(ClusterNode& node, Proposal wanted) {
     const std::string key = def_key(wanted.names.front());
-    const std::string before = etcd.store.value_of(key);
-    const uint64_t requests = etcd.requests + (before.empty() ? 1 : 2);  // one to look
+    bool made = false;
+    etcd.loses = [&](unsigned, const etcd::Txn& txn) {
+      const bool changes = std::ranges::any_of(txn.then, [&](const etcd::Op& op) {
+        return op.kind == etcd::Op::Kind::kPut && op.key == key;
+      });
+      if (changes) made = etcd.store.transact(txn)->held;
+      return changes;
+    };
     auto decided = node.cluster().propose(std::move(wanted));
-    EXPECT_TRUE(until([&] { return etcd.requests >= requests; }));
-    lose_answers_until([&] { return etcd.store.value_of(key) != before; });
+    EXPECT_TRUE(until([&] { return made; }));
+    etcd.loses = nullptr;
     return decided;
   }
 };

@@ -195,7 +195,7 @@ class Cluster {
   void attempt_anew(const RunningPtr& running);
   void create(const RunningPtr& running);
   void created(const RunningPtr& running, const etcd::TxnResult& answer, Segment first);
-  bool was_overtaken(Running& running, etcd::Revision at);
+  bool was_overtaken(const RunningPtr& running, etcd::Revision at);
   void take_first(const Running& running);
   void look_up(const RunningPtr& running);
   void found(const RunningPtr& running, const etcd::TxnResult& answer);
