@@ -264,5 +264,16 @@ TEST_F(RegistryLeases, WhatCannotBeLeasedIsNotWishedForAgain) {
   EXPECT_EQ(registry->refill(c, 5).supply, Supply::kReady);
 }
 
+TEST_F(RegistryLeases, WhatSeemedTooManyIsGivenWhereItHasComeAllTheSame) {
+  Cell& c = define_leased(10);
+  EXPECT_EQ(registry->refill(c, 20).supply, Supply::kComing);
+  EXPECT_TRUE(registry->answer_wish(wish().slot, 7, std::nullopt, 20));
+  EXPECT_EQ(registry->refill(c, 20).supply, Supply::kTooMany);
+  EXPECT_TRUE(registry->add_segment("d", 7, {30, 60}));
+  EXPECT_EQ(c.draw(10), 0U);
+  EXPECT_EQ(registry->refill(c, 20).supply, Supply::kReady);
+  EXPECT_EQ(c.draw(20), 30U);
+}
+
 }  // namespace
 }  // namespace number_dispenser

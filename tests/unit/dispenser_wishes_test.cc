@@ -5,6 +5,7 @@ namespace number_dispenser {
 namespace {
 
 using testing_support::RegistryLeases;
+using testing_support::RegistryTest;
 using Supply = Registry::Supply;
 
 constexpr Definition kTwoDigits{Kind::kFixedLength, 2, 0, 1};
@@ -71,7 +72,9 @@ TEST_F(RegistryLeases, AWishSaysWhereASegmentThatHasComeMeanwhileEnds) {
   Cell& c = define_leased(10);
   EXPECT_EQ(registry->refill(c, 11).supply, Supply::kComing);
   EXPECT_TRUE(registry->add_segment("d", 7, {100, 200}));
-  EXPECT_EQ(wish().leased_end, 200U);
+  const auto wanted = wish();
+  EXPECT_EQ(wanted.leased_end, 200U);
+  EXPECT_EQ(wanted.left, 100U);
 }
 
 TEST_F(RegistryLeases, AWishWithoutAnAnswerIsMadeAgainByTheNextDraw) {
@@ -144,6 +147,47 @@ TEST_F(RegistryLeases, OneThatIsGoneDoesNotWishWhenLeasesAreGood) {
     registry->resume_leases();
     EXPECT_FALSE(registry->has_wishes());
   }
+}
+
+TEST_F(RegistryLeases, ALoopThatIsShortWishesForWhatIsMissing) {
+  Cell& c = define_leased(10);
+  EXPECT_FALSE(registry->is_short(c, 10));
+  EXPECT_FALSE(registry->has_wishes());
+  EXPECT_TRUE(registry->is_short(c, 25));
+  EXPECT_EQ(wish().at_least, 15U);
+}
+
+TEST_F(RegistryLeases, NobodyIsShortOfWhatIsLeasedAlreadyOrCannotCome) {
+  Cell& broken = define_leased(10);
+  EXPECT_TRUE(registry->add_segment("d", 7, {100, 200}));
+  EXPECT_FALSE(registry->is_short(broken, 110));
+  EXPECT_FALSE(registry->is_short(broken, 500)) << "what comes is behind another gap";
+  remove_and_settle();
+  Cell& whole = define_leased(100, StrategyId::kPreBase, kTwoDigits);
+  EXPECT_FALSE(registry->is_short(whole, 101));
+  remove_and_settle();
+  Cell& last = define_leased(10);
+  EXPECT_TRUE(registry->is_short(last, 11));
+  EXPECT_TRUE(registry->answer_wish(wish().slot, 7, Segment{}));
+  EXPECT_FALSE(registry->is_short(last, 11));
+  EXPECT_FALSE(registry->has_wishes());
+}
+
+TEST_F(RegistryLeases, NobodyIsShortWhereNothingIsLeased) {
+  find({.strategy = StrategyId::kMemory, .lease = {.generation = 7}});
+  EXPECT_FALSE(registry->is_short(cell("d"), 1000));
+  RegistryTest::restart();
+  EXPECT_FALSE(registry->is_short(cell("d"), 1000));
+}
+
+TEST_F(RegistryLeases, WhoDrawsFromWhatIsSuspendedOrGoneIsToTryAgain) {
+  find({.bound = 5, .position = 5, .lease = {.generation = 7, .end = 10}});
+  Cell& c = cell("d");
+  EXPECT_TRUE(registry->is_short(c, 1));
+  registry->resume_leases();
+  EXPECT_FALSE(registry->is_short(c, 1));
+  registry->remove(*view, "d");
+  EXPECT_TRUE(registry->is_short(c, 1));
 }
 
 }  // namespace
