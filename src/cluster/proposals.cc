@@ -149,15 +149,7 @@ bool Cluster::was_overtaken(const RunningPtr& running, etcd::Revision at) {
   const std::string& name = running->proposal->names.front();
   if (!is_old(name, at)) return false;
   take_first(*running);
-  if (const auto waiting = waiting_.find(name); waiting != waiting_.end()) {
-    // For room, and so does this client.
-    running->kv = waiting->second.kv;
-    running->lease = waiting->second.lease;
-    place(running);
-    return true;
-  }
-  running->proposal->change = registry_.request_flush();
-  finish(*running, Proposal::Outcome::kDone);
+  place(running);
   return true;
 }
 
@@ -285,11 +277,16 @@ void Cluster::erased(const RunningPtr& running, const etcd::TxnResult& answer) {
 
 void Cluster::place(RunningPtr running) {
   const std::string& name = running->proposal->names.front();
-  // While it waited for room it was deleted.
+  // What the watch has told since may wait for room too, or be here already; or it was deleted.
+  const auto waiting = waiting_.find(name);
+  if (waiting != waiting_.end() && waiting->second.kv.created == running->kv.created &&
+      waiting->second.kv.modified > running->kv.modified)
+    running->kv = waiting->second.kv;
   const auto known = known_.find(name);
-  const bool is_there = known != known_.end() && known->second.generation == running->kv.created;
+  const bool is_latest = known != known_.end() && known->second.generation == running->kv.created &&
+                         known->second.modified <= running->kv.modified;
   const auto change =
-      is_there ? place_definition(name, running->kv, running->lease) : registry_.request_flush();
+      is_latest ? place_definition(name, running->kv, running->lease) : registry_.request_flush();
   if (change) {
     running->proposal->change = *change;
     return finish(*running, Proposal::Outcome::kDone);

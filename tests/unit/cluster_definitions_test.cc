@@ -31,8 +31,9 @@ class ClusterDefinitions : public ClusterTest {
       const bool changes = std::ranges::any_of(txn.then, [&](const etcd::Op& op) {
         return op.kind == etcd::Op::Kind::kPut && op.key == key;
       });
-      if (changes) made = etcd.store.transact(txn)->held;
-      return changes;
+      const bool is_lost = changes && etcd.store.transact(txn)->held;
+      made = made || is_lost;
+      return is_lost;
     };
     auto decided = node.cluster().propose(std::move(wanted));
     EXPECT_TRUE(until([&] { return made; }));

@@ -235,7 +235,7 @@ TEST_F(ClusterLeases, AGrantThatIsMadeAfterTheCounterWasReadIsFoundAllTheSame) {
     return attempts == 1;
   };
   take(a, "d", 2500);
-  EXPECT_GT(attempts, 2U);
+  EXPECT_GE(attempts, 2U);
   EXPECT_EQ(lease(a, "d").skipped, 0U);
   EXPECT_EQ(a.registry().info("d")->wasted, 0U);
 }
