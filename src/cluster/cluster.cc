@@ -41,12 +41,14 @@ bool Cluster::tick() {
   // Only what was asked for before still comes in: it may be flushed, but nothing follows it.
   if (leaving_) return std::exchange(news_, false);
   if (step_ != Step::kFailed && step_ != Step::kServe) join();
+  // Also while definitions are read again: its mark has to move as long as it issues.
+  const bool issues = joined_.load() && step_ != Step::kFailed;
+  if (issues) heartbeat();
   if (step_ == Step::kServe) {
-    heartbeat();
     watch();
     place_waiting();
-    send_grants();
   }
+  if (issues) send_grants();
   if (connected_.load() && now_ns_ - std::max(answered_ns_.load(), idle_ns_) >= kAwayNs) {
     connected_.store(false);
     news_ = true;  // whoever waits for a segment is told
@@ -145,7 +147,7 @@ void Cluster::fail_for_good(ExitStatus status, std::string message) {
 
 void Cluster::leave() {
   leaving_ = true;
-  if (step_ != Step::kServe || alive_lease_ == 0) {
+  if (step_ == Step::kFailed || !joined_.load() || alive_lease_ == 0) {
     left_ = true;
     return;
   }

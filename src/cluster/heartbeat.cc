@@ -119,26 +119,33 @@ void Cluster::move_mark() {
 
 void Cluster::keep_alive() {
   if (keeping_alive_) return;
+  if (alive_lease_ == 0) return revive();
   keeping_alive_ = true;
   client_.keep_alive(alive_lease_, [this](const etcd::Answer<int64_t>& left) {
     keeping_alive_ = false;
     const bool gone = !left && left.error().kind == etcd::Failure::Kind::kNotFound;
-    if (gone && step_ == Step::kServe && !leaving_) revive();
+    if (gone && step_ != Step::kFailed && !leaving_) revive();
   });
 }
 
 // The lease has run out while this process stood still or etcd was away. Whether somebody else has
-// taken the id meanwhile, the heartbeat sees.
+// taken the id meanwhile, the heartbeat sees. What is not answered, or meets a move of the mark, is
+// begun again at the next beat: a lease without the key is no sign of life.
 void Cluster::revive() {
   keeping_alive_ = true;
+  alive_lease_ = 0;
   client_.grant_lease(kAliveS, [this](const etcd::Answer<int64_t>& lease) {
-    keeping_alive_ = false;
-    if (!lease || step_ != Step::kServe || leaving_) return;
-    alive_lease_ = *lease;
-    client_.transact({.compares = {{key("node", settings_.node_id), etcd::Compare::What::kModified,
-                                    node_revision_}},
-                      .then = {etcd::put(key("alive", settings_.node_id), host_, alive_lease_)}},
-                     [](const etcd::Answer<etcd::TxnResult>&) {});
+    if (!lease || step_ == Step::kFailed || leaving_) {
+      keeping_alive_ = false;
+      return;
+    }
+    etcd::Txn txn{.compares = {{key("node", settings_.node_id), etcd::Compare::What::kModified,
+                                node_revision_}},
+                  .then = {etcd::put(key("alive", settings_.node_id), host_, *lease)}};
+    client_.transact(std::move(txn), [this, put = *lease](const auto& answer) {
+      keeping_alive_ = false;
+      if (answer && answer->held) alive_lease_ = put;
+    });
   });
 }
 

@@ -241,7 +241,8 @@ void Cluster::import_some() {
     // What is not placed yet would be answered as if it did not exist.
     place_waiting();
     idle_ns_ = now_ns_;
-    if (!waiting_.empty() && now_ns_ - placing_since_ns_ < kPlacingNs) return;
+    const bool waits = !waiting_.empty() && now_ns_ - placing_since_ns_ < kPlacingNs;
+    if (waits && !joined_.load()) return;
     return serve();
   }
   all.then.push_back(etcd::put(settings_.prefix + "/changes", ""));

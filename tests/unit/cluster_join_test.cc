@@ -1,5 +1,7 @@
 // How a node finds out what is its own still: kills, power cuts, clean stops, copies, second
 // processes.
+#include <fmt/format.h>
+
 #include "cluster_test.h"
 
 namespace number_dispenser {
@@ -237,6 +239,46 @@ TEST_F(ClusterJoin, ACloneWhoseClaimWasNotMadeIsNotBelievedLater) {
   join(clone);
   EXPECT_GT(clone.cluster().status().ordinals_dropped, 0U);
   EXPECT_GE(take(clone, "d"), 1000U);
+}
+
+TEST_F(ClusterJoin, LiveCountersOfARunWhoseClaimWasNotMadeProveNothing) {
+  ClusterNode& a = used("a");
+  stop(a);
+  ClusterNode& copy = add("a");
+  copy.restore(a.copy(), kElsewhere);
+  a.start();
+  kill_before_its_claim(a);
+  copy.start();
+  join(copy);
+  take(copy, "d", 20);
+  stop(copy);
+  a.start();
+  join(a);
+  EXPECT_GT(a.cluster().status().ordinals_dropped, 0U);
+  EXPECT_GE(take(a, "d"), 1000U);
+}
+
+TEST_F(ClusterJoin, AMoveOfTheRunBeforeThatComesLateCostsNothing) {
+  ClusterNode& a = used("a");
+  const std::string key = "/number-dispenser/node/a";
+  const std::string before = etcd.store.value_of(key);
+  const uint64_t mark = a.state().stamp().mark;
+  take(a, "d", 1);
+  etcd.cut_off(a.machine, 1'500'000'000);
+  ASSERT_TRUE(until([&] { return a.state().stamp().mark != mark; }));
+  run_ms(100);
+  const uint64_t moved = a.state().stamp().mark;
+  const uint64_t end = lease(a, "d").end;
+  a.cut_power();
+  ASSERT_EQ(etcd.store.value_of(key), before);
+  a.start();
+  ASSERT_TRUE(until([&] { return a.state().stamp().mark != moved; }));
+  std::string late = before;
+  late.replace(late.find(fmt::format("{:016x}", mark)), 16, fmt::format("{:016x}", moved));
+  etcd.store.make({.then = {etcd::put(key, late)}});
+  join(a);
+  EXPECT_EQ(lease(a, "d").end, end);
+  EXPECT_EQ(a.cluster().status().ordinals_dropped, 0U);
 }
 
 TEST_F(ClusterJoin, AClaimThatWasMadeAndNotAnsweredKeepsTheLeases) {
