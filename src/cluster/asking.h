@@ -12,9 +12,8 @@ namespace number_dispenser {
 template <class Then>
 void Cluster::ask(etcd::Txn txn, Then then) {
   asking_ = true;
-  client_.transact(std::move(txn), [this, then](const etcd::Answer<etcd::TxnResult>& answer) {
+  transact(std::move(txn), [this, then](const etcd::Answer<etcd::TxnResult>& answer) {
     asking_ = false;
-    note_answer(answer ? nullptr : &answer.error());
     if (step_ == Step::kFailed) return;
     if (answer) return (this->*then)(*answer);
     if (answer.error().kind == etcd::Failure::Kind::kCompacted) list_anew();

@@ -14,6 +14,18 @@ constexpr uint64_t kNsPerMs = 1'000'000;
 constexpr uint64_t kAwayNs = 3000 * kNsPerMs;  // without an answer: etcd is away
 constexpr uint64_t kSayNs = 30'000 * kNsPerMs;
 
+// Which each takes a revision of its own.
+bool has_put(const etcd::Txn& txn, const etcd::TxnResult& result) {
+  const auto& ops = result.held ? txn.then : txn.otherwise;
+  for (size_t at = 0; at < ops.size(); ++at) {
+    if (ops[at].kind == etcd::Op::Kind::kPut) return true;
+    if (ops[at].kind == etcd::Op::Kind::kTxn &&
+        has_put(ops[at].txn.front(), result.results[at].txn.front()))
+      return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Cluster::Cluster(const ClusterSettings& settings, etcd::Client& client, Registry& registry,
@@ -71,6 +83,21 @@ void Cluster::log_away() const {
            status().last_failure, lasts);
 }
 
+// Etcd never goes back behind what it has answered before it was asked, unless it was restored.
+void Cluster::transact(etcd::Txn txn, etcd::Callback<etcd::TxnResult> then) {
+  etcd::Txn asked = txn;
+  client_.transact(std::move(txn), [this, asked = std::move(asked), seen = newest_,
+                                    then = std::move(then)](etcd::Answer<etcd::TxnResult> answer) {
+    if (step_ != Step::kFailed) note_answer(answer ? nullptr : &answer.error());
+    if (answer && step_ != Step::kFailed) {
+      if (answer->revision < seen + (has_put(asked, *answer) ? 1 : 0))
+        fail_for_revision(seen, answer->revision);
+      newest_ = std::max(newest_, answer->revision);
+    }
+    then(std::move(answer));
+  });
+}
+
 void Cluster::note_answer(const etcd::Failure* failure) {
   const bool is_answer = failure == nullptr || failure->kind != etcd::Failure::Kind::kUnreachable;
   {
@@ -91,6 +118,11 @@ void Cluster::note_answer(const etcd::Failure* failure) {
   }
   if (step_ == Step::kFailed) return;
   answered_ns_ = now_ns_;
+  // Later the heartbeat says so: whether it is the etcd of before is seen first.
+  if (!joined_.load()) note_connected();
+}
+
+void Cluster::note_connected() {
   if (connected_.exchange(true)) return;
   news_ = true;
   log_info("etcd answers");

@@ -36,6 +36,7 @@ void Cluster::on_watched(const etcd::Answer<etcd::Watched>& news) {
   watch_failures_ = 0;
   for (const etcd::Event& event : news->events) follow(event);
   watched_ = std::max(watched_, news->revision);
+  newest_ = std::max(newest_, watched_);
   absl::erase_if(gone_, [&](const auto& gone) { return gone.second <= watched_; });
 }
 

@@ -58,11 +58,10 @@ void Cluster::send_grants() {
     }
     if (batch.empty()) break;
     ++grants_in_flight_;
-    client_.transact(std::move(all),
-                     [this, batch](const etcd::Answer<etcd::TxnResult>& answer) mutable {
-                       --grants_in_flight_;
-                       granted(std::move(batch), answer);
-                     });
+    transact(std::move(all), [this, batch](const etcd::Answer<etcd::TxnResult>& answer) mutable {
+      --grants_in_flight_;
+      granted(std::move(batch), answer);
+    });
   }
   wake_at(first_ns);
 }
@@ -101,7 +100,6 @@ std::optional<etcd::Txn> Cluster::grant_txn(Grant& grant) {
 }
 
 void Cluster::granted(std::vector<Grant> grants, const etcd::Answer<etcd::TxnResult>& answer) {
-  note_answer(answer ? nullptr : &answer.error());
   if (step_ == Step::kFailed) return;
   const bool refused = !answer && answer.error().kind == etcd::Failure::Kind::kRefused;
   if (refused != refused_.exchange(refused)) {
@@ -195,9 +193,8 @@ void Cluster::look_back(Grant grant, const etcd::KeyValue& kv, bool is_latest) {
   }
   grant.doubtful = true;
   const std::string counter_key = key("alloc", grant.wish.name);
-  client_.transact({.then = {etcd::get(counter_key, kv.modified - 1)}},
+  transact({.then = {etcd::get(counter_key, kv.modified - 1)}},
                    [this, grant](const etcd::Answer<etcd::TxnResult>& answer) mutable {
-                     note_answer(answer ? nullptr : &answer.error());
                      if (step_ == Step::kFailed) return;
                      if (!answer && answer.error().kind != etcd::Failure::Kind::kCompacted)
                        return again(std::move(grant), backoff_ns());

@@ -35,11 +35,10 @@ void Cluster::heartbeat() {
                 .otherwise = {etcd::get(node_key)}};
   if (moves != 0)
     txn.then.push_back(etcd::put(node_key, NodeRecord{state_.stamp().mark, epoch_, host_}.text()));
-  client_.transact(std::move(txn),
-                   [this, moves, seen = watched_](const etcd::Answer<etcd::TxnResult>& answer) {
-                     heartbeat_in_flight_ = false;
-                     on_heartbeat(answer, moves, seen);
-                   });
+  transact(std::move(txn), [this, moves](const etcd::Answer<etcd::TxnResult>& answer) {
+    heartbeat_in_flight_ = false;
+    on_heartbeat(answer, moves);
+  });
   keep_alive();
 }
 
@@ -48,17 +47,13 @@ void Cluster::end_move() {
   moved_twice_ = false;
 }
 
-// `seen`: a revision that etcd had when it was asked.
-void Cluster::on_heartbeat(const etcd::Answer<etcd::TxnResult>& answer, uint64_t moved,
-                           etcd::Revision seen) {
-  if (step_ == Step::kFailed) return;
-  note_answer(answer ? nullptr : &answer.error());
+void Cluster::on_heartbeat(const etcd::Answer<etcd::TxnResult>& answer, uint64_t moved) {
   if (step_ == Step::kFailed) return;
   if (!answer) {
     heartbeat_ns_ = now_ns_ + backoff_ns();
     return;
   }
-  if (answer->revision < seen) return fail_for_revision(seen, answer->revision);
+  note_connected();
   if (!answer->held) {
     const auto& node = answer->results[0].found;
     const auto record = node.empty() ? std::nullopt : NodeRecord::read(node[0].value);
@@ -142,7 +137,7 @@ void Cluster::revive() {
     etcd::Txn txn{.compares = {{key("node", settings_.node_id), etcd::Compare::What::kModified,
                                 node_revision_}},
                   .then = {etcd::put(key("alive", settings_.node_id), host_, *lease)}};
-    client_.transact(std::move(txn), [this, put = *lease](const auto& answer) {
+    transact(std::move(txn), [this, put = *lease](const auto& answer) {
       keeping_alive_ = false;
       if (answer && answer->held) alive_lease_ = put;
     });

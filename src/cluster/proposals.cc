@@ -81,9 +81,8 @@ void Cluster::attempt(const RunningPtr& running) {
 
 void Cluster::ask_for(RunningPtr running, etcd::Txn txn,
                       std::function<void(const etcd::TxnResult&)> then) {
-  client_.transact(std::move(txn), [this, running = std::move(running), then = std::move(then)](
-                                       const etcd::Answer<etcd::TxnResult>& answer) {
-    note_answer(answer ? nullptr : &answer.error());
+  transact(std::move(txn), [this, running = std::move(running),
+                            then = std::move(then)](const etcd::Answer<etcd::TxnResult>& answer) {
     if (step_ == Step::kFailed) return finish(*running, Proposal::Outcome::kUnknown);
     if (answer) return then(*answer);
     const etcd::Failure& failure = answer.error();

@@ -180,8 +180,7 @@ class Cluster {
   void again(Grant grant, uint64_t wait_ns);
   // heartbeat.cc
   void heartbeat();
-  void on_heartbeat(const etcd::Answer<etcd::TxnResult>& answer, uint64_t moved,
-                    etcd::Revision seen);
+  void on_heartbeat(const etcd::Answer<etcd::TxnResult>& answer, uint64_t moved);
   void end_move();
   void keep_alive();
   void revive();
@@ -210,8 +209,11 @@ class Cluster {
   // cluster.cc
   template <class Then>
   void ask(etcd::Txn txn, Then then);
+  // `then` is told in any case; this process may have failed by then.
+  void transact(etcd::Txn txn, etcd::Callback<etcd::TxnResult> then);
   // Null: it was answered with what was asked. Afterwards this process may have failed.
   void note_answer(const etcd::Failure* failure);
+  void note_connected();
   bool is_other_etcd() const;
   void fail_for_other_etcd();
   uint64_t backoff_ns();
@@ -256,6 +258,7 @@ class Cluster {
   uint32_t run_ = 0;            // random, of this one: what it leases bears it
   uint32_t epoch_ = 0;          // for people: claims of this node id so far
   etcd::Revision node_revision_ = 0;
+  etcd::Revision newest_ = 0;  // that etcd is known to have had
   int64_t alive_lease_ = 0;
   etcd::Revision listed_ = 0;   // the revision that is being listed; 0: the first page is to come
   bool listing_alloc_ = false;  // definitions come first
