@@ -194,18 +194,18 @@ void Cluster::look_back(Grant grant, const etcd::KeyValue& kv, bool is_latest) {
   grant.doubtful = true;
   const std::string counter_key = key("alloc", grant.wish.name);
   transact({.then = {etcd::get(counter_key, kv.modified - 1)}},
-                   [this, grant](const etcd::Answer<etcd::TxnResult>& answer) mutable {
-                     if (step_ == Step::kFailed) return;
-                     if (!answer && answer.error().kind != etcd::Failure::Kind::kCompacted)
-                       return again(std::move(grant), backoff_ns());
-                     if (answer && !answer->results[0].found.empty())
-                       return look_back(std::move(grant), answer->results[0].found.front(), false);
-                     // Compacted or deleted: nobody issues it, if it was leased.
-                     note_lost(grant.in_doubt);
-                     grant.in_doubt = {};
-                     grant.doubtful = false;
-                     again(std::move(grant), backoff_ns());
-                   });
+           [this, grant](const etcd::Answer<etcd::TxnResult>& answer) mutable {
+             if (step_ == Step::kFailed) return;
+             if (!answer && answer.error().kind != etcd::Failure::Kind::kCompacted)
+               return again(std::move(grant), backoff_ns());
+             if (answer && !answer->results[0].found.empty())
+               return look_back(std::move(grant), answer->results[0].found.front(), false);
+             // Compacted or deleted: nobody issues it, if it was leased.
+             note_lost(grant.in_doubt);
+             grant.in_doubt = {};
+             grant.doubtful = false;
+             again(std::move(grant), backoff_ns());
+           });
 }
 
 void Cluster::give(Grant& grant, Segment segment) {

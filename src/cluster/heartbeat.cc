@@ -4,8 +4,9 @@
 // A mark moves first in the file and then in etcd. So etcd has the file's mark or the one before; a
 // copy of the file that is older than one move has neither. Where etcd does not answer a move for
 // two seconds, the mark in the file moves once more: from then on neither the file nor a copy made
-// since is trusted without live counters, until etcd has the mark. What remains: a copy made
-// between the last move and a power cut, put back into the very file.
+// since is trusted without live counters, until etcd has the mark; but for a file that was stopped
+// cleanly, which knows the mark that etcd has confirmed. What remains: a copy made between the last
+// move and a power cut, put back into the very file.
 #include <fmt/format.h>
 
 #include "number_dispenser/base/log.h"
@@ -97,6 +98,7 @@ void Cluster::move_mark() {
   if (issued && (due || stuck)) {
     moved_twice_ = stuck;
     ClusterStamp stamp = state_.stamp();
+    if (!stuck) stamp.confirmed_mark = stamp.mark;
     stamp.previous_mark = std::exchange(stamp.mark, random_mark());
     state_.set_stamp(stamp);
     // The flush that takes it along is this one or the one after: what a later one writes needs

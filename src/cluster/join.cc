@@ -84,10 +84,12 @@ void Cluster::contact(const etcd::TxnResult& answer) {
     return fail_for_generation(newest.name);
   node_revision_ = node.empty() ? 0 : node[0].modified;
   // Without a key the mark before this file's first is still the latest: none.
+  const bool is_clean = state_.last_end() == LastEnd::kClean;
   const bool is_fresh = was_node && (node.empty() || found) &&
-                        (record.mark == stamp.mark || record.mark == stamp.previous_mark);
+                        (record.mark == stamp.mark || record.mark == stamp.previous_mark ||
+                         (is_clean && record.mark == stamp.confirmed_mark));
   const bool in_place = stamp.place == place_;
-  const bool has_ended = state_.last_end() == LastEnd::kClean || in_place;
+  const bool has_ended = is_clean || in_place;
   // Live counters are of the last run on this machine, and nobody elsewhere takes over the leases
   // of a run that had the id and was killed: no mark is needed. Those of a run that never had it
   // say nothing of what happened before.
@@ -134,7 +136,8 @@ void Cluster::drop() {
 // Behind drop(), and in another flush: with the new mark old leases would be good.
 void Cluster::mark() {
   run_ = static_cast<uint32_t>(random_.below(UINT32_MAX) + 1);
-  state_.set_stamp({client_.cluster_id(), random_mark(), previous_mark_, place_, 0});
+  state_.set_stamp(
+      {client_.cluster_id(), random_mark(), previous_mark_, place_, 0, previous_mark_});
   change_ = registry_.request_flush();
   step_ = Step::kClaim;
 }

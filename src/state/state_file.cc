@@ -44,7 +44,8 @@ void set_run(std::byte* live, uint64_t run) {
 }
 
 ClusterStamp stamp_of(const Header& header) {
-  return {header.cluster_id, header.mark, header.previous_mark, header.place, header.cluster_run};
+  return {header.cluster_id, header.mark,        header.previous_mark,
+          header.place,      header.cluster_run, header.confirmed_mark};
 }
 
 LastEnd last_end_of(const Header& header, bool counted) {
@@ -209,6 +210,7 @@ Result<void> StateFile::spoil_marks() {
   stamp_.mark = kSpoiledMark;
   // 0 says that the id was never claimed, which is no less true of a copy.
   if (stamp_.previous_mark != 0) stamp_.previous_mark = kSpoiledMark;
+  stamp_.confirmed_mark = stamp_.previous_mark;
   header_.ending = Ending::kNotJoinedUnknown;
   write_header();
   return storage_.flush_now();
@@ -285,6 +287,7 @@ void StateFile::write_header() {
   header_.mark = stamp_.mark;
   header_.previous_mark = stamp_.previous_mark;
   header_.place = stamp_.place;
+  header_.confirmed_mark = stamp_.confirmed_mark;
   header_.cluster_run = stamp_.run;
   put_header(storage_.data(), header_);
 }

@@ -13,7 +13,8 @@ using testing_support::BareState;
 using testing_support::header_of;
 
 constexpr Definition kCounting{Kind::kIncrementing, 0, 0, 1};
-constexpr ClusterStamp kFirst{.cluster_id = 5, .mark = 11, .previous_mark = 10, .place = 3};
+constexpr ClusterStamp kFirst{
+    .cluster_id = 5, .mark = 11, .previous_mark = 10, .place = 3, .confirmed_mark = 9};
 constexpr ClusterStamp kSecond{.cluster_id = 5, .mark = 12, .previous_mark = 11, .place = 3};
 
 class StampTest : public testing::Test {
@@ -36,7 +37,8 @@ TEST_F(StampTest, IsWrittenByTheNextBatchOnce) {
   EXPECT_EQ(header_of(machine.storage->bytes()).mark, 0U);
   EXPECT_TRUE(machine.state->before_flush());
   const auto header = header_of(machine.storage->bytes());
-  EXPECT_EQ((ClusterStamp{header.cluster_id, header.mark, header.previous_mark, header.place}),
+  EXPECT_EQ((ClusterStamp{header.cluster_id, header.mark, header.previous_mark, header.place, 0,
+                          header.confirmed_mark}),
             kFirst);
   EXPECT_TRUE(is_in_cluster(header));
   EXPECT_FALSE(machine.state->before_flush());
@@ -44,11 +46,15 @@ TEST_F(StampTest, IsWrittenByTheNextBatchOnce) {
 
 TEST_F(StampTest, IsWrittenWhicheverOfItsFieldsMoves) {
   set(kFirst);
-  for (const ClusterStamp& stamp : {ClusterStamp{6, 11, 10, 3}, ClusterStamp{6, 12, 10, 3},
-                                    ClusterStamp{6, 12, 11, 3}, ClusterStamp{6, 12, 11, 4}}) {
+  for (const ClusterStamp& stamp :
+       {ClusterStamp{6, 11, 10, 3}, ClusterStamp{6, 12, 10, 3}, ClusterStamp{6, 12, 11, 3},
+        ClusterStamp{6, 12, 11, 4}, ClusterStamp{6, 12, 11, 4, 7, 9}}) {
     machine.state->set_stamp(stamp);
     EXPECT_TRUE(machine.state->before_flush());
-    EXPECT_EQ(header_of(machine.storage->bytes()).place, stamp.place);
+    machine.flush();
+    machine.kill();
+    machine.start();
+    EXPECT_EQ(machine.state->stamp(), stamp);
   }
 }
 
@@ -233,6 +239,7 @@ TEST_F(LastEndTest, TheMarkOfAnOlderCopyDoesNotComeBackWithTheSecondStart) {
   EXPECT_EQ(last_end(), LastEnd::kUnknown);
   EXPECT_NE(machine.state->stamp().mark, kFirst.mark);
   EXPECT_NE(machine.state->stamp().previous_mark, kFirst.previous_mark);
+  EXPECT_NE(machine.state->stamp().confirmed_mark, kFirst.confirmed_mark);
 }
 
 TEST_F(LastEndTest, AnOlderCopyOfAnIdThatWasNeverClaimedStaysOneThatWasNot) {

@@ -66,10 +66,11 @@ struct Header {
   uint64_t mark;
   uint64_t previous_mark;
   uint64_t place;
+  uint64_t confirmed_mark;
   uint32_t cluster_run;
   uint32_t crc32c;  // of all before it
 };
-static_assert(sizeof(Header) == 128 && offsetof(Header, crc32c) == 124);
+static_assert(sizeof(Header) == 136 && offsetof(Header, crc32c) == 132);
 static_assert(offsetof(Header, byte_order) == 12,
               "a file of the other byte order must be recognised");
 

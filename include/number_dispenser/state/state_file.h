@@ -31,6 +31,9 @@ struct ClusterStamp {
   uint64_t previous_mark = 0;  // etcd has this one while a move is under way
   uint64_t place = 0;          // Storage::place() of the run that wrote it
   uint32_t run = 0;            // random, of the run that leases with it; 0: it has no id yet
+  // The latest before these two that etcd has said to have. After a clean stop it proves as much
+  // as they do; before, it might be that of an older copy.
+  uint64_t confirmed_mark = 0;
 
   friend bool operator==(const ClusterStamp&, const ClusterStamp&) = default;
 };
