@@ -286,8 +286,9 @@ def test_an_etcd_put_back_from_a_snapshot_is_refused(etcd, join, tmp_path, drawn
         draw_for(node, drawn, 1.5)
         draw_for(other, drawn, 1.5)
     etcd.ctl("snapshot", "save", tmp_path / "snapshot")
-    outdate(etcd, node, drawn, each=200)
-    outdate(etcd, other, drawn, each=200)
+    for one in (node, other):
+        kept = etcd.leased("x")
+        wait_for(lambda one=one, kept=kept: drawn.take(one, 2000) and etcd.leased("x") > kept, "it to lease more")
     for one in (node, other):
         assert one.stop().status == 0
     etcd.restore(tmp_path / "snapshot")
