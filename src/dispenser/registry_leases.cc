@@ -128,12 +128,18 @@ std::vector<Registry::Wish> Registry::take_wishes() {
     if (gone || e.wishing != Entry::Wishing::kQueued) continue;
     e.wishing = Entry::Wishing::kTaken;
     const uint64_t next = e.cell.next->load();
-    const uint64_t used = passed(e, next) - e.passed_then;
-    taken.push_back(
-        {slot, e.lease.generation, std::string(e.name), std::max<uint64_t>(e.at_least, 1),
-         e.at_least > 0, e.leased, Usage{used, clock_.monotonic_ns() - e.leased_ns},
-         capacity_of(e.definition), e.lease.next.empty() ? e.lease.end : e.lease.next.end,
-         e.lease.next.empty() ? e.lease.end - std::min(next, e.lease.end) : e.lease.next.size()});
+    const bool alone = e.lease.next.empty();
+    Wish& wanted = taken.emplace_back();
+    wanted.slot = slot;
+    wanted.generation = e.lease.generation;
+    wanted.name = e.name;
+    wanted.at_least = std::max<uint64_t>(e.at_least, 1);
+    wanted.is_waited_for = e.at_least > 0;
+    wanted.last = e.leased;
+    wanted.usage = {passed(e, next) - e.passed_then, clock_.monotonic_ns() - e.leased_ns};
+    wanted.capacity = capacity_of(e.definition);
+    wanted.leased_end = alone ? e.lease.end : e.lease.next.end;
+    wanted.left = alone ? e.lease.end - std::min(next, e.lease.end) : e.lease.next.size();
   }
   return taken;
 }

@@ -155,7 +155,8 @@ Result<void> LiveDirectory::create_file(const std::string& path, uint64_t bytes)
   if (!fd.valid()) {
     const int error = errno;
     // Another start was quicker; or it is left over, and not ours to remove.
-    if (error == EEXIST && open_regular(path, O_RDWR).valid()) return in_use();
+    const Fd other = open_regular(path, O_RDWR);
+    if (error == EEXIST && other.valid()) return in_use();
     return fail_errno(ExitStatus::kIoError, path, error);
   }
   // A copy may have taken it for left over before it was locked.

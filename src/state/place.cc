@@ -73,8 +73,9 @@ std::string only_device_below(const std::string& device) {
   std::error_code failed;
   std::filesystem::directory_iterator below(device + "/slaves", failed);
   if (failed || below == std::filesystem::directory_iterator()) return "";
-  const std::string first = below->path();
-  return below.increment(failed) == std::filesystem::directory_iterator() ? first : "";
+  std::string first = below->path();
+  if (below.increment(failed) != std::filesystem::directory_iterator()) return "";
+  return first;
 }
 
 // `device`: its folder in sysfs. Below a logical volume, several paths or an array of disks nothing
