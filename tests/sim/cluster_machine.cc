@@ -49,6 +49,7 @@ void ClusterMachine::start(bool alone, bool may_die) {
   const auto started = server->start(nullptr, alone ? nullptr : &membership);
   world.trace("starts: {}", started ? "well" : started.error().message);
   if (started) {
+    needs_counters_ = false;
     if (may_die) prepare_death();
     return;
   }
@@ -116,6 +117,8 @@ void ClusterMachine::finish() {
 
 void ClusterMachine::end(Death death) {
   if (!server && death == Death::kProcess) return;
+  // Without them it is the known limit.
+  if (needs_counters_) death = Death::kProcess;
   world.trace("--- {} ends ---", death == Death::kProcess ? "the process" : "the machine");
   world.death = death;
   server.reset();
@@ -153,6 +156,8 @@ bool ClusterMachine::put_back(const std::vector<std::byte>& copy, bool same_plac
               same_place ? "in the same place" : "in another place");
   disk.put(copy);
   was_restored = true;
+  const bool is_elsewhere = !same_place && header.ending != layout::Ending::kClean;
+  needs_counters_ = joined && !moved && !is_elsewhere;
   if (!same_place) disk.place += 1000;
   return true;
 }

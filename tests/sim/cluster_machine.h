@@ -67,6 +67,8 @@ class ClusterMachine {
 
   World& main_;
   ClusterOracle& oracle_;
+  // Only the live counters tell that the file is a copy, until a start has marked it as one.
+  bool needs_counters_ = false;
 };
 
 }  // namespace number_dispenser::sim
