@@ -87,6 +87,7 @@ def test_the_leader_lost_is_hardly_noticed(new_etcd, join):
     for drawer in drawers:
         assert drawer.end().errors == []
     for node in nodes:
+        wait_for(lambda node=node: node.cluster()["etcd_state"] == "connected", "etcd to answer")
         drawn.take(node, 20_000)
     print(histogram([took for drawer in drawers for _, took in drawer.times]))
 
