@@ -241,6 +241,18 @@ TEST_F(ClusterJoin, ACloneWhoseClaimWasNotMadeIsNotBelievedLater) {
   EXPECT_GE(take(clone, "d"), 1000U);
 }
 
+TEST_F(ClusterJoin, ACopyOfOneThatNeverHadTheIdMayHaveIt) {
+  ClusterNode& first = add("a");
+  first.start();
+  kill_before_its_claim(first);
+  ClusterNode& copy = add("a");
+  copy.restore(first.copy(), kElsewhere);
+  copy.start();
+  kill_before_its_claim(copy);
+  copy.start();
+  join(copy);
+}
+
 TEST_F(ClusterJoin, LiveCountersOfARunWhoseClaimWasNotMadeProveNothing) {
   ClusterNode& a = used("a");
   stop(a);
@@ -338,19 +350,6 @@ TEST_F(ClusterJoin, AKeyThatCannotBeReadProvesNothing) {
     EXPECT_GT(copy.cluster().status().ordinals_dropped, 0U) << broken;
     copy.kill();
   }
-}
-
-TEST_F(ClusterJoin, EtcdThatIsAwayIsWaitedFor) {
-  ClusterNode& a = used("a");
-  a.kill();
-  etcd.go_down(20'000'000'000);
-  a.start();
-  run_ms(10'000);
-  EXPECT_FALSE(a.cluster().joined());
-  EXPECT_FALSE(a.cluster().leases());
-  EXPECT_EQ(a.draw("d").error(), Registry::Supply::kComing);
-  join(a);
-  EXPECT_EQ(take(a, "d"), 10U);
 }
 
 TEST_F(ClusterJoin, ACompactionBetweenTwoPagesBeginsTheListAnew) {

@@ -29,6 +29,19 @@ class ClusterOutage : public ClusterTest {
   }
 };
 
+TEST_F(ClusterOutage, EtcdThatIsAwayIsWaitedFor) {
+  ClusterNode& a = used("a");
+  a.kill();
+  etcd.go_down(20'000'000'000);
+  a.start();
+  run_ms(10'000);
+  EXPECT_FALSE(a.cluster().joined());
+  EXPECT_FALSE(a.cluster().leases());
+  EXPECT_EQ(a.draw("d").error(), Registry::Supply::kComing);
+  join(a);
+  EXPECT_EQ(take(a, "d"), 10U);
+}
+
 TEST_F(ClusterOutage, TheMarkMovesAndSegmentsComeWhileDefinitionsAreReadAgain) {
   ClusterNode& a = idle();
   const std::string def = "/number-dispenser/def/";
