@@ -31,6 +31,22 @@ TEST_F(StampTest, AFreshFileHasNone) {
   EXPECT_FALSE(is_in_cluster(header_of(machine.storage->bytes())));
 }
 
+TEST_F(StampTest, DiffersInEachOfItsFields) {
+  constexpr ClusterStamp kStamp{5, 11, 10, 3, 7, 9};
+  EXPECT_EQ(kStamp, (ClusterStamp{5, 11, 10, 3, 7, 9}));
+  for (const ClusterStamp& other :
+       {ClusterStamp{6, 11, 10, 3, 7, 9}, ClusterStamp{5, 12, 10, 3, 7, 9},
+        ClusterStamp{5, 11, 9, 3, 7, 9}, ClusterStamp{5, 11, 10, 4, 7, 9},
+        ClusterStamp{5, 11, 10, 3, 8, 9}, ClusterStamp{5, 11, 10, 3, 7, 8}}) {
+    EXPECT_NE(other, kStamp);
+    set(kStamp);
+    set(other);
+    machine.kill();
+    machine.start();
+    EXPECT_EQ(machine.state->stamp(), other) << "each is kept in the file";
+  }
+}
+
 TEST_F(StampTest, IsWrittenByTheNextBatchOnce) {
   machine.state->set_stamp(kFirst);
   EXPECT_EQ(machine.state->stamp(), kFirst);
