@@ -58,17 +58,29 @@ Fd open_regular(const std::string& path, int access) {
   return fd;
 }
 
-bool is_removed(int fd) {
+// What no start of this server's can have made, nor remove.
+bool is_anothers(const std::string& path) {
   struct stat found {};
-  return ::fstat(fd, &found) != 0 || found.st_nlink == 0;
+  return ::lstat(path.c_str(), &found) == 0 &&
+         (found.st_uid != ::geteuid() || !S_ISREG(found.st_mode)) &&
+         !open_regular(path, O_RDWR).valid();
+}
+
+// The name, which is in the same folder, is still this file's.
+bool is_at(const std::string& path, int fd) {
+  struct stat opened {};
+  struct stat named {};
+  return ::fstat(fd, &opened) == 0 && ::lstat(path.c_str(), &named) == 0 &&
+         opened.st_ino == named.st_ino;
 }
 
 // False, and nothing is removed, where another process has it locked.
 bool remove_unlocked(const std::string& path) {
   const Fd fd = open_regular(path, O_RDWR);
   if (fd.valid() && lock_file(fd.get()) == EAGAIN) return false;
-  // Whoever had the lock may have removed it: the name is then another file's.
-  if (!fd.valid() || !is_removed(fd.get())) ::unlink(path.c_str());
+  // Whoever had the lock may have removed it, and where there was none another start may have made
+  // one: the name is then that start's, which can have locked it.
+  if (fd.valid() ? is_at(path, fd.get()) : is_anothers(path)) ::unlink(path.c_str());
   return true;
 }
 
@@ -154,14 +166,14 @@ Result<void> LiveDirectory::create_file(const std::string& path, uint64_t bytes)
   Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd.valid()) {
     const int error = errno;
-    // Another start was quicker; or it is left over, and not ours to remove.
-    const Fd other = open_regular(path, O_RDWR);
-    if (error == EEXIST && other.valid()) return in_use();
+    // Another start was quicker, even where that has been refused meanwhile: going on without
+    // counters of its own, this one would not be seen by those that start now.
+    if (error == EEXIST && !is_anothers(path)) return in_use();
     return fail_errno(ExitStatus::kIoError, path, error);
   }
   // A copy may have taken it for left over before it was locked.
   const int error = lock_file(fd.get());
-  if (error == EAGAIN || is_removed(fd.get())) return in_use();
+  if (error == EAGAIN || !is_at(path, fd.get())) return in_use();
   if (error != 0 || !is_trustworthy(fd.get())) {
     ::unlink(path.c_str());
     if (error != 0) return fail_errno(ExitStatus::kIoError, path, error);

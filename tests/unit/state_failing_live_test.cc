@@ -179,11 +179,23 @@ TEST_F(FailingLive, AStartWhoseFileIsMadeByAnotherIsRefused) {
   EXPECT_NE(refusal(1).find(kInUse), std::string::npos);
 }
 
+TEST_F(FailingLive, AStartWhoseFileIsMadeByAnotherThatIsGoneAgainIsRefused) {
+  fail_call(Call::kOpen, EEXIST, 1);
+  EXPECT_NE(refusal(1).find(kInUse), std::string::npos);
+}
+
 TEST_F(FailingLive, AStartWhoseFileIsLockedByAnotherIsRefused) {
   Fd other;
   before_call(Call::kFcntl, [&] { other = lock(name(1) + ".new"); });
   EXPECT_NE(refusal(1).find(kInUse), std::string::npos);
   EXPECT_TRUE(std::filesystem::exists(name(1) + ".new")) << "it is the other one's now";
+}
+
+TEST_F(FailingLive, AFileThatIsMadeAndLockedWhereThereWasNoneLeftOverIsNotRemoved) {
+  const Fd other = lock(name(1) + ".new");
+  fail_call(Call::kOpen, ENOENT);
+  EXPECT_NE(refusal(1).find(kInUse), std::string::npos);
+  EXPECT_TRUE(std::filesystem::exists(name(1) + ".new")) << "it is the other one's";
 }
 
 TEST_F(FailingLive, AStartWhoseFileIsRemovedByAnotherIsRefused) {

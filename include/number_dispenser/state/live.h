@@ -43,8 +43,9 @@ class LiveMemory {
 };
 
 // Files `number-dispenser-<id>-<epoch>.live` in a tmpfs folder, mode 0600; with `.new` behind it
-// until the epoch is durable. A name is removed only by who has locked the file. Not seen are
-// counters whose names are gone, those in another folder, and those of who is on plain memory.
+// until the epoch is durable. A name is removed only by who has locked the file, or where no
+// server can have made what is there. Not seen are counters whose names are gone, those in another
+// folder, and those of who is on plain memory.
 class LiveDirectory final : public LiveMemory {
  public:
   explicit LiveDirectory(std::string directory);
