@@ -151,8 +151,8 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
   file->header_.epoch = last_epoch + 1;
   file->header_.run = clock.monotonic_ns() ^ static_cast<uint64_t>(clock.unix_us()) << 20;
   set_run(file->live_base_, file->header_.run);
-  const Adopted adopted = file->adopt(*found, previous, what);
-  if (!restored) file->last_end_ = last_end_of(found->header, adopted.counted);
+  const bool counted = file->adopt(*found, previous, what);
+  if (!restored) file->last_end_ = last_end_of(found->header, counted);
   if (found->header.ending != Ending::kClean) file->touch_every_page();
   // Until this run has joined, its own end says nothing.
   file->header_.ending = is_in_cluster(found->header) ? not_joined(file->last_end_) : Ending::kNot;
@@ -168,22 +168,21 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
   return file;
 }
 
-StateFile::Adopted StateFile::adopt(Scan& found, std::span<const std::byte> previous,
-                                    std::string_view what) {
+bool StateFile::adopt(Scan& found, std::span<const std::byte> previous, std::string_view what) {
   const bool clean = found.header.ending == Ending::kClean;
   const bool in_cluster = is_in_cluster(found.header);
-  Adopted adopted{.counted = !clean && !previous.empty()};
+  bool counted = !clean && !previous.empty();
+  size_t older = 0;
   tenancies_.resize(header_.extents * layout::kSlotsPerExtent);
   for (const ScannedTenant& tenant : found.tenants) {
     tenancies_[tenant.slot] = {tenant.generation, tenant.sequence};
     // After a clean stop the records are exact; older counters could only be left over.
     const LiveSlot* live = clean ? nullptr : find_live(previous, tenant);
     const bool is_copy = is_older(tenant, live);
-    adopted.older += is_copy ? 1 : 0;
+    older += is_copy ? 1 : 0;
     // A killed run has left a line for each: one that is missing, or behind, is another file's.
     if (strategy_of(tenant.record.strategy).durable)
-      adopted.counted =
-          adopted.counted && !is_copy && live != nullptr && live->next >= tenant.record.position;
+      counted = counted && !is_copy && live != nullptr && live->next >= tenant.record.position;
     const BoundRecord exact = recover(tenant, live, in_cluster);
     // Also after a clean stop: both copies are to be the same again.
     write_bound(tenant.slot, exact);
@@ -191,15 +190,15 @@ StateFile::Adopted StateFile::adopt(Scan& found, std::span<const std::byte> prev
     live_slot(tenant.slot).next = exact.position;
     tenants_.push_back({tenant.slot, tenant.name, tenant.definition, exact});
   }
-  if (adopted.older > 0 && !in_cluster)
+  if (older > 0 && !in_cluster)
     log_warn(
         "{} is older than the run before: it was restored from a copy. {} dispensers go on where "
         "the live counters were; deleted ones may be back, and definitions made since are missing.",
-        what, adopted.older);
+        what, older);
   for (const uint32_t slot : found.free_slots) set_state(slot, SlotState::kFree);
   free_.assign(found.free_slots.rbegin(), found.free_slots.rend());
   free_count_.store(static_cast<uint32_t>(free_.size()));
-  return adopted;
+  return counted;
 }
 
 // An older copy: with marks that etcd never had, neither this start nor a later one trusts its

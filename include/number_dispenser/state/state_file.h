@@ -92,12 +92,7 @@ class StateFile final : public Store {
   StateFile(Storage& storage, LiveMemory& live, const Clock& clock)
       : storage_(storage), live_(live), clock_(clock) {}
   // True if the live counters of every durable dispenser are there and belong to this very file.
-  // What the live counters said of the file.
-  struct Adopted {
-    bool counted = false;  // they are those of the run that ended
-    size_t older = 0;      // tenants whose records are older than their counters
-  };
-  Adopted adopt(Scan& found, std::span<const std::byte> previous, std::string_view what);
+  bool adopt(Scan& found, std::span<const std::byte> previous, std::string_view what);
   Result<void> spoil_marks();
   void take_in_growth(uint64_t extents);
   void touch_every_page();
