@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <vector>
 
 #include "bare_state.h"
 
@@ -144,6 +145,14 @@ class LastEndTest : public testing::Test {
     machine.start();
     return testing::internal::GetCapturedStderr();
   }
+  // A copy of the file in the place of the one that a killed run has left since.
+  std::vector<std::byte> put_back_older() {
+    auto backup = machine.copy();
+    write({20, 12, 0, StrategyId::kPreBase}, 15);
+    machine.kill();
+    machine.restore(backup);
+    return backup;
+  }
   // A flush fails in it.
   void fail_to_start() {
     machine.storage->fail_flush_now(EIO);
@@ -202,10 +211,7 @@ TEST_F(LastEndTest, CountersOfAnotherRunAreUnknown) {
 
 TEST_F(LastEndTest, AnOlderCopyOfTheSameRunIsUnknown) {
   define();
-  const auto backup = machine.copy();
-  write({20, 12, 0, StrategyId::kPreBase}, 15);
-  machine.kill();
-  machine.restore(backup);
+  put_back_older();
   EXPECT_NE(start().find("restored from a copy"), std::string::npos);
   EXPECT_EQ(last_end(), LastEnd::kUnknown);
   EXPECT_EQ(machine.recovered().position, 15U) << "alone, everything drawn counts as issued";
@@ -214,10 +220,7 @@ TEST_F(LastEndTest, AnOlderCopyOfTheSameRunIsUnknown) {
 TEST_F(LastEndTest, InAClusterAnOlderCopyGoesByItsRecordAndSaysNothing) {
   define();
   join_cluster();
-  const auto backup = machine.copy();
-  write({20, 12, 0, StrategyId::kPreBase}, 15);
-  machine.kill();
-  machine.restore(backup);
+  put_back_older();
   EXPECT_EQ(start(), "");
   EXPECT_EQ(last_end(), LastEnd::kUnknown);
   EXPECT_EQ(machine.recovered(), (BoundRecord{9, 9, 4, StrategyId::kPreBase}));
@@ -227,10 +230,7 @@ TEST_F(LastEndTest, InAClusterAnOlderCopyGoesByItsRecordAndSaysNothing) {
 TEST_F(LastEndTest, AnOlderCopyStaysOneWhereItsStartDies) {
   define();
   join_cluster();
-  const auto backup = machine.copy();
-  write({20, 12, 0, StrategyId::kPreBase}, 15);
-  machine.kill();
-  machine.restore(backup);
+  const auto backup = put_back_older();
   fail_to_start();
   // It died before it stored into the header's page.
   std::copy_n(backup.begin(), layout::kPageBytes, machine.storage->data());
@@ -262,10 +262,7 @@ TEST_F(LastEndTest, AnOlderCopyOfAnIdThatWasNeverClaimedStaysOneThatWasNot) {
   define();
   machine.state->set_stamp({.cluster_id = 5, .mark = 11, .place = 3});
   machine.flush();
-  const auto backup = machine.copy();
-  write({20, 12, 0, StrategyId::kPreBase}, 15);
-  machine.kill();
-  machine.restore(backup);
+  put_back_older();
   machine.start();
   EXPECT_NE(machine.state->stamp().mark, 11U);
   EXPECT_EQ(machine.state->stamp().previous_mark, 0U);
