@@ -60,9 +60,9 @@ Next wait_for_segment(Call& call) {
 // Some of these have to be leased first; a name counts as often as it is given.
 bool is_any_short(Call& call, std::span<const std::string_view> names) {
   std::vector<Cell*> cells;
-  cells.reserve(names.size());
   for (const std::string_view name : names)
-    if (Cell* cell = call.client.view().find(name)) cells.push_back(cell);
+    if (Cell* cell = call.client.view().find(name); cell != nullptr && !cell->has(names.size()))
+      cells.push_back(cell);
   std::ranges::sort(cells);
   for (auto at = cells.begin(); at != cells.end();) {
     const auto end = std::upper_bound(at, cells.end(), *at);

@@ -48,6 +48,13 @@ struct alignas(64) Cell {
     return first;
   }
 
+  // A draw of so many would have succeeded.
+  bool has(uint64_t count) const {
+    const uint64_t first = next->load();
+    const uint64_t end = limit.load();
+    return first <= end && count <= end - first;
+  }
+
   // The number of an ordinal that was drawn; not for the random kind.
   uint64_t number(uint64_t ordinal) const { return starting + ordinal * step; }
 };
