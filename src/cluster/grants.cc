@@ -135,7 +135,7 @@ void Cluster::settle_grant(Grant grant, const etcd::TxnResult& answer, etcd::Rev
   if (counter->next < grant.wish.leased_end) return fail_for_counter(grant.wish.name);
   note_counter(grant.wish, found[0].modified, counter->next);
   if (!grant.in_doubt.empty()) return look_back(std::move(grant), found[0], true);
-  if (is_unanswered_first(grant, *counter)) return give(grant, {0, counter->next});
+  if (is_unanswered_first(grant, found[0], *counter)) return give(grant, {0, counter->next});
   if (!grant.asked.empty()) {
     const std::lock_guard lock(status_mutex_);
     ++status_.conflicts;
@@ -145,14 +145,14 @@ void Cluster::settle_grant(Grant grant, const etcd::TxnResult& answer, etcd::Rev
   again(std::move(grant), tries < 2 ? 0 : jitter_ns((kNsPerMs << tries) / 2));
 }
 
-// The counter as an HSET of this run has made it, of whose answer nothing was heard yet: its first
-// segment is this node's, and now here.
-bool Cluster::is_unanswered_first(const Grant& grant, const CounterRecord& counter) {
+// The first segment, which came with a definition of this run's, of whose answer nothing was heard
+// yet: now it is here.
+bool Cluster::is_unanswered_first(const Grant& grant, const etcd::KeyValue& kv,
+                                  const CounterRecord& counter) {
   const auto known = known_.find(grant.wish.name);
   return known != known_.end() &&
          static_cast<uint64_t>(known->second.generation) == grant.wish.generation &&
-         counter.node == settings_.node_id && counter.run == run_ && counter.first == 0 &&
-         counter.next > 0 && grant.wish.leased_end == 0 &&
+         grant.wish.leased_end == 0 && is_own_first(kv, counter) &&
          !std::exchange(known->second.has_first, true);
 }
 

@@ -135,7 +135,8 @@ void Cluster::drop() {
   step_ = Step::kMark;
 }
 
-// Behind drop(), and in another flush: with the new mark old leases would be good.
+// Behind drop(), and both durable before the claim: with this mark in etcd old leases would be
+// good.
 void Cluster::mark() {
   run_ = static_cast<uint32_t>(random_.below(UINT32_MAX) + 1);
   state_.set_stamp(

@@ -152,6 +152,12 @@ bool Cluster::was_overtaken(const RunningPtr& running, etcd::Revision at) {
   return true;
 }
 
+// The counter as an HSET of this run has made it, and nobody has moved it since.
+bool Cluster::is_own_first(const etcd::KeyValue& kv, const CounterRecord& counter) const {
+  return kv.modified == kv.created && counter.node == settings_.node_id && counter.run == run_ &&
+         counter.first == 0 && counter.next > 0;
+}
+
 // The first segment, which came with a definition of this node's, goes to the dispenser that the
 // watch's word of it, or another request, has made: once.
 void Cluster::take_first(const Running& running) {
@@ -210,8 +216,8 @@ void Cluster::found(const RunningPtr& running, const etcd::TxnResult& answer) {
   // Our own, which was not answered: its first segment is here.
   const auto& counters = answer.results[1].found;
   const auto counter = counters.empty() ? std::nullopt : CounterRecord::read(counters[0].value);
-  if (running->doubtful && counter && counter->node == settings_.node_id && counter->run == run_ &&
-      counter->first == 0) {
+  if (running->doubtful && counter && counters[0].created == kv.created &&
+      is_own_first(counters[0], *counter)) {
     running->lease.end = counter->next;
     if (is_new) {
       known = {kv.created, kv.modified, counters[0].modified, counter->next, true};

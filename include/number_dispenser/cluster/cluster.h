@@ -171,7 +171,8 @@ class Cluster {
   std::optional<etcd::Txn> grant_txn(Grant& grant);
   void granted(std::vector<Grant> grants, const etcd::Answer<etcd::TxnResult>& answer);
   void settle_grant(Grant grant, const etcd::TxnResult& answer, etcd::Revision revision);
-  bool is_unanswered_first(const Grant& grant, const CounterRecord& counter);
+  bool is_unanswered_first(const Grant& grant, const etcd::KeyValue& kv,
+                           const CounterRecord& counter);
   void note_counter(const Registry::Wish& wish, etcd::Revision modified, uint64_t next);
   void look_back(Grant grant, const etcd::KeyValue& kv, bool is_latest);
   void look_again(Grant grant);
@@ -195,6 +196,7 @@ class Cluster {
   void create(const RunningPtr& running);
   void created(const RunningPtr& running, const etcd::TxnResult& answer, Segment first);
   bool was_overtaken(const RunningPtr& running, etcd::Revision at);
+  bool is_own_first(const etcd::KeyValue& kv, const CounterRecord& counter) const;
   void take_first(const Running& running);
   void look_up(const RunningPtr& running);
   void found(const RunningPtr& running, const etcd::TxnResult& answer);
