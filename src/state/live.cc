@@ -21,7 +21,11 @@
 namespace number_dispenser {
 namespace {
 
-constexpr uint64_t kReservedBytes = layout::live_bytes(layout::kMaxExtents);
+constexpr uint64_t page_ceiling(uint64_t bytes) {
+  return (bytes + layout::kPageBytes - 1) & ~uint64_t{layout::kPageBytes - 1};
+}
+
+constexpr uint64_t kReservedBytes = page_ceiling(layout::live_bytes(layout::kMaxExtents));
 constexpr std::string_view kSuffix = ".live";
 constexpr std::string_view kNew = ".new";
 constexpr std::string_view kSuffixNew = ".live.new";
@@ -30,13 +34,6 @@ std::string prefix_of(const layout::FileId& id) {
   std::string name = "number-dispenser-";
   for (const uint8_t byte : id) name += fmt::format("{:02x}", byte);
   return name + "-";
-}
-
-uint64_t page_floor(uint64_t bytes) {
-  return bytes & ~uint64_t{layout::kPageBytes - 1};
-}
-uint64_t page_ceiling(uint64_t bytes) {
-  return page_floor(bytes + layout::kPageBytes - 1);
 }
 
 // Only memory dies with the machine; only a file of our own can be believed.
@@ -58,7 +55,7 @@ Fd open_regular(const std::string& path, int access) {
   return fd;
 }
 
-// What no start of this server's can have made, nor remove.
+// What no start of this server's can have made.
 bool is_anothers(const std::string& path) {
   struct stat found {};
   return ::lstat(path.c_str(), &found) == 0 &&
@@ -80,7 +77,7 @@ bool remove_unlocked(const std::string& path) {
   if (fd.valid() && lock_file(fd.get()) == EAGAIN) return false;
   // Whoever had the lock may have removed it, and where there was none another start may have made
   // one: the name is then that start's, which can have locked it.
-  if (fd.valid() ? is_at(path, fd.get()) : is_anothers(path)) ::unlink(path.c_str());
+  if (fd.valid() && is_at(path, fd.get())) ::unlink(path.c_str());
   return true;
 }
 
@@ -136,8 +133,10 @@ std::vector<LiveDirectory::Found> LiveDirectory::list(const layout::FileId& id) 
 }
 
 bool LiveDirectory::newer_exists(const layout::FileId& id, uint64_t epoch) {
-  return std::ranges::any_of(
-      list(id), [&](const Found& found) { return found.named && found.epoch > epoch; });
+  return std::ranges::any_of(list(id), [&](const Found& found) {
+    return found.named && found.epoch > epoch &&
+           !is_anothers(fmt::format("{}/{}", directory_, found.name));
+  });
 }
 
 std::unexpected<Error> LiveDirectory::in_use() const {
@@ -179,13 +178,13 @@ Result<void> LiveDirectory::create_file(const std::string& path, uint64_t bytes)
     if (error != 0) return fail_errno(ExitStatus::kIoError, path, error);
     return fail(ExitStatus::kIoError, fmt::format("{} is not on a tmpfs", directory_));
   }
-  // Allocated before use: a full tmpfs shows here, not as SIGBUS at a store.
-  if (const int full = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(bytes)); full != 0) {
-    ::unlink(path.c_str());
-    return fail_errno(ExitStatus::kIoError, path, full);
-  }
   path_ = path;
   fd_ = std::move(fd);
+  // Allocated before use: a full tmpfs shows here, not as SIGBUS at a store. The empty file still
+  // tells a copy that this one runs.
+  if (const int full = ::posix_fallocate(fd_.get(), 0, static_cast<off_t>(bytes)); full != 0)
+    return fail_errno(ExitStatus::kIoError, path, full);
+  has_room_ = true;
   return {};
 }
 
@@ -222,7 +221,7 @@ void LiveDirectory::extend(uint64_t bytes) {
   ND_CHECK(end <= kReservedBytes, "{} bytes", bytes);
   if (end <= begin) return;
   int flags = MAP_SHARED | MAP_FIXED;
-  if (fd_.valid()) {
+  if (has_room_) {
     const int error =
         ::posix_fallocate(fd_.get(), static_cast<off_t>(begin), static_cast<off_t>(end - begin));
     if (error != 0) {
@@ -230,12 +229,12 @@ void LiveDirectory::extend(uint64_t bytes) {
           "no room for more live counters in {}, so SIGKILL will cost new dispensers what a "
           "power cut does: {}",
           directory_, std::strerror(error));
-      fd_.reset();
+      has_room_ = false;
     }
   }
-  if (!fd_.valid()) flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
-  void* mapped = ::mmap(base_ + begin, end - begin, PROT_READ | PROT_WRITE, flags, fd_.get(),
-                        fd_.valid() ? static_cast<off_t>(begin) : 0);
+  if (!has_room_) flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+  void* mapped = ::mmap(base_ + begin, end - begin, PROT_READ | PROT_WRITE, flags,
+                        has_room_ ? fd_.get() : -1, has_room_ ? static_cast<off_t>(begin) : 0);
   ND_CHECK(mapped != MAP_FAILED, "mmap: {}", std::strerror(errno));
   bytes_ = end;
 }

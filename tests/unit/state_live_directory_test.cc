@@ -179,7 +179,6 @@ TEST_F(LiveDirectoryTest, AFullTmpfsIsAWarningAndNeverASignal) {
             }).find("no live counters"),
             std::string::npos);
   for (size_t number = 0; number < 16 * 64; ++number) slot(base, number).next = number;
-  EXPECT_TRUE(std::filesystem::is_empty(full.path()));
 }
 
 TEST_F(LiveDirectoryTest, ATmpfsThatFillsUpLaterKeepsTheFirstCountersAndWarns) {
@@ -203,6 +202,15 @@ TEST_F(LiveDirectoryTest, ATmpfsThatFillsUpLaterKeepsTheFirstCountersAndWarns) {
   EXPECT_EQ(kept.next, 5U);
 }
 
+TEST_F(LiveDirectoryTest, TheyGrowToTheLargestSizeThereIs) {
+  const SmallMount small(16);
+  if (!small.mounted()) GTEST_SKIP() << "may not mount a tmpfs";
+  LiveDirectory live(small.path());
+  std::byte* const base = live.create(id, 1, kBytes).value();
+  logged([&] { live.extend(layout::live_bytes(layout::kMaxExtents)); });
+  slot(base, layout::kMaxExtents * layout::kSlotsPerExtent - 1).next = 7;
+}
+
 TEST_F(LiveDirectoryTest, NewerCountersAreSeen) {
   leave_counters(7, 1);
   LiveDirectory live(folder.path());
@@ -210,6 +218,11 @@ TEST_F(LiveDirectoryTest, NewerCountersAreSeen) {
   EXPECT_FALSE(live.newer_exists(id, 7));
   id[5] ^= 1;
   EXPECT_FALSE(live.newer_exists(id, 0)) << "of another state file";
+  id[5] ^= 1;
+  const std::string name = only_file();
+  std::filesystem::remove(name);
+  ASSERT_EQ(::mkfifo(name.c_str(), 0600), 0);
+  EXPECT_FALSE(live.newer_exists(id, 6)) << "no server has made that";
 }
 
 TEST_F(LiveDirectoryTest, AStartThatDidNotFinishIsNoNewerRun) {

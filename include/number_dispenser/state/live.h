@@ -43,9 +43,8 @@ class LiveMemory {
 };
 
 // Files `number-dispenser-<id>-<epoch>.live` in a tmpfs folder, mode 0600; with `.new` behind it
-// until the epoch is durable. A name is removed only by who has locked the file, or where no
-// server can have made what is there. Not seen are counters whose names are gone, those in another
-// folder, and those of who is on plain memory.
+// until the epoch is durable. A name is removed only by who has locked the file. Not seen are
+// counters whose names are gone, those in another folder, and those of who could make no file.
 class LiveDirectory final : public LiveMemory {
  public:
   explicit LiveDirectory(std::string directory);
@@ -80,7 +79,8 @@ class LiveDirectory final : public LiveMemory {
   layout::FileId id_{};  // of this run
   uint64_t epoch_ = 0;
   std::string path_;           // with its .new
-  Fd fd_;                      // of this run's file; none when on plain memory
+  Fd fd_;                      // of this run's file, and its lock; none where it has no name
+  bool has_room_ = false;      // for the next counters in that file; else they are in plain memory
   std::byte* base_ = nullptr;  // of the reservation
   uint64_t bytes_ = 0;         // usable
 };
