@@ -73,12 +73,14 @@ Ending not_joined(LastEnd last) {
   }
 }
 
-// Records that are older than the counters of their very run: a copy, or a flush has failed.
-bool has_older(const Scan& found, std::span<const std::byte> counters) {
+// Older than the counters of its very run: a copy, or a flush has failed.
+bool is_older_file(const Scan& found, std::span<const std::byte> file,
+                   std::span<const std::byte> counters) {
   return found.header.ending != Ending::kClean &&
-         std::ranges::any_of(found.tenants, [&](const ScannedTenant& tenant) {
-           return is_older(tenant, find_live(counters, tenant));
-         });
+         (count_missing(file, counters) > 0 ||
+          std::ranges::any_of(found.tenants, [&](const ScannedTenant& tenant) {
+            return is_older(tenant, find_live(counters, tenant));
+          }));
 }
 
 // Makes damaged copies good, and durable, while the good ones are not written to: the power may go
@@ -120,12 +122,14 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
   file->stamp_ = stamp_of(found->header);
   const layout::FileId& id = found->header.id;
   const uint64_t last_epoch = found->header.epoch;
-  const bool restored = live.newer_exists(id, last_epoch);
+  bool restored = live.newer_exists(id, last_epoch);
   const auto left = live.open_previous(id, last_epoch);
   const auto previous = counters_of_run(left, found->header);
   // Before anything is written: whoever runs with a copy of this file makes this start a refusal.
   const auto counters = live.create(id, last_epoch + 1, layout::live_bytes(found->header.extents));
   if (!counters) return std::unexpected(counters.error());
+  // Another copy may have run while this start waited for its locks.
+  restored = restored || live.newer_exists(id, last_epoch);
   file->live_base_ = *counters;
   if (auto repaired = repair(storage, *found); !repaired) {
     live.drop_current();
@@ -134,16 +138,16 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
   // In a cluster an older copy issues nothing again: it loses what it had leased.
   if (restored && !is_in_cluster(found->header))
     log_warn(
-        "{} is older than the run before: it was restored from a copy, and numbers issued since "
-        "may be issued again. Move every dispenser forward (DEL, then HSET with a higher "
-        "starting).",
+        "{} is older than a run whose live counters are there: it was restored from a copy, and "
+        "numbers issued since may be issued again. Move every dispenser forward (DEL, then HSET "
+        "with a higher starting), then remove those counters.",
         what);
   // Growth that the header does not know of yet may hold leftovers of definitions never
   // acknowledged.
   const uint64_t known_bytes = layout::file_bytes(found->header.extents);
   std::memset(storage.data() + known_bytes, 0, storage.size() - known_bytes);
 
-  if (restored || has_older(*found, previous))
+  if (restored || is_older_file(*found, {storage.data(), known_bytes}, previous))
     if (auto spoiled = file->spoil_marks(); !spoiled) {
       live.drop_current();
       return std::unexpected(spoiled.error());
@@ -171,7 +175,8 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
 bool StateFile::adopt(Scan& found, std::span<const std::byte> previous, std::string_view what) {
   const bool clean = found.header.ending == Ending::kClean;
   const bool in_cluster = is_in_cluster(found.header);
-  bool counted = !clean && !previous.empty();
+  const uint64_t missing = clean ? 0 : count_missing({storage_.data(), storage_.size()}, previous);
+  bool counted = !clean && !previous.empty() && missing == 0;
   size_t older = 0;
   tenancies_.resize(header_.extents * layout::kSlotsPerExtent);
   for (const ScannedTenant& tenant : found.tenants) {
@@ -190,11 +195,12 @@ bool StateFile::adopt(Scan& found, std::span<const std::byte> previous, std::str
     live_slot(tenant.slot).next = exact.position;
     tenants_.push_back({tenant.slot, tenant.name, tenant.definition, exact});
   }
-  if (older > 0 && !in_cluster)
+  if (older + missing > 0 && !in_cluster)
     log_warn(
-        "{} is older than the run before: it was restored from a copy. {} dispensers go on where "
-        "the live counters were; deleted ones may be back, and definitions made since are missing.",
-        what, older);
+        "{} is older than its live counters: it was restored from a copy, or a flush had failed. "
+        "{} dispensers go on where the live counters were, {} defined since are missing, and "
+        "deleted ones may be back.",
+        what, older, missing);
   for (const uint32_t slot : found.free_slots) set_state(slot, SlotState::kFree);
   free_.assign(found.free_slots.rbegin(), found.free_slots.rend());
   free_count_.store(static_cast<uint32_t>(free_.size()));
@@ -324,6 +330,8 @@ std::string_view StateFile::write_pending(uint32_t slot, std::string_view name,
   seal(descriptor, sizeof descriptor.state);
   std::memcpy(at, &descriptor, sizeof descriptor);
 
+  // After the descriptor: counters of what is not in the file tell that the file is older.
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   live_slot(slot).next = first.position;
   live_slot(slot).generation = tenancy.generation;
   write_bound(slot, first);

@@ -12,7 +12,7 @@
 
 namespace number_dispenser::testing_support {
 
-class MemoryLive final : public LiveMemory {
+class MemoryLive : public LiveMemory {
  public:
   explicit MemoryLive(uint64_t capacity_bytes = 4 << 20) : capacity_bytes_(capacity_bytes) {}
 

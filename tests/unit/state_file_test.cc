@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "machine.h"
 #include "number_dispenser/base/log.h"
@@ -158,6 +159,44 @@ TEST(StateFile, AnOlderCopyOfTheFileIsSaidAtTheStart) {
       [&] { EXPECT_TRUE(StateFile::open(restored, machine.live, machine.clock, "memory")); });
   EXPECT_TRUE(says(log, "restored from a copy")) << log;
   EXPECT_TRUE(says(log, "DEL, then HSET with a higher starting")) << log;
+}
+
+TEST(StateFile, ACopyFromBeforeADefinitionIsSaidAtTheStart) {
+  Machine machine(1);
+  machine.define("n", counting_from(0), StrategyId::kElegantClose);
+  machine.settle();
+  MemoryStorage restored(
+      std::vector<std::byte>(machine.storage.bytes().begin(), machine.storage.bytes().end()));
+  machine.define("later", counting_from(0), StrategyId::kElegantClose);
+  machine.settle();
+  machine.kill();
+  const std::string log = logged(
+      [&] { EXPECT_TRUE(StateFile::open(restored, machine.live, machine.clock, "memory")); });
+  EXPECT_TRUE(says(log,
+                   "0 dispensers go on where the live counters were, 1 defined since are "
+                   "missing"))
+      << log;
+}
+
+// The counters of a copy that ran, and was killed, while this start waited for a lock.
+class Waiting final : public MemoryLive {
+ public:
+  bool newer_exists(const layout::FileId& id, uint64_t epoch) override {
+    return std::exchange(asked_, true) || MemoryLive::newer_exists(id, epoch);
+  }
+
+ private:
+  bool asked_ = false;
+};
+
+TEST(StateFile, ACopyThatRanDuringTheStartIsSaid) {
+  Waiting live;
+  SeededRandom random(1);
+  MemoryStorage storage(testing_support::small_file(random));
+  ManualClock clock;
+  const std::string log =
+      logged([&] { EXPECT_TRUE(StateFile::open(storage, live, clock, "memory")); });
+  EXPECT_TRUE(says(log, "older than a run whose live counters are there")) << log;
 }
 
 TEST(StateFile, AStartThatWasKilledIsNotTakenForARestoredCopy) {

@@ -58,6 +58,9 @@ BoundRecord recover(const Definition& definition, const BoundRecord& record, con
 // lease.
 BoundRecord recover_older(const BoundRecord& record, uint64_t live);
 bool is_older(const ScannedTenant& tenant, const layout::LiveSlot* live);
+// So many dispensers have counters, which are those of the run that wrote this file, and are not in
+// it: as above.
+uint64_t count_missing(std::span<const std::byte> file, std::span<const std::byte> counters);
 
 // Which of the two, and what it makes of the tenant. Nothing that was leased goes on as an older
 // one does: the counter may be in a segment that this file knows nothing of. It goes by its record,
