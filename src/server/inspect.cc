@@ -31,6 +31,7 @@ struct Inspection {
   std::vector<std::byte> bytes;
   Scan scan;
   bool running = false;
+  bool older = false;  // than live counters that are there
   std::vector<Seen> dispensers;
 };
 
@@ -71,7 +72,10 @@ void judge(Inspection& seen, const std::string& run_dir) {
     const bool in_cluster = is_in_cluster(seen.scan.header);
     const bool exact = clean || (line != nullptr && !(in_cluster && is_older(tenant, line)));
     seen.dispensers.push_back({tenant, exact, recover(tenant, line, in_cluster)});
+    seen.older = seen.older || is_older(tenant, line);
   }
+  seen.older = seen.older || live.newer_exists(header.id, header.epoch) ||
+               (!clean && count_missing(seen.bytes, counters) > 0);
 }
 
 Result<Inspection> inspect(const std::string& data_dir, const std::string& run_dir) {
@@ -100,6 +104,12 @@ Result<Inspection> inspect(const std::string& data_dir, const std::string& run_d
 }
 
 std::string recovery_of(const Inspection& seen) {
+  // What a running server writes may come between the two.
+  if (seen.older && !seen.running)
+    return is_in_cluster(seen.scan.header) ? "older than the live counters: its leases are given up"
+                                           : "older than the live counters: it was restored from a "
+                                             "copy, or a flush had failed, "
+                                             "and numbers issued since may be issued again";
   if (seen.scan.header.ending == layout::Ending::kClean)
     return "stopped cleanly: every dispenser goes on exactly";
   uint64_t skipped = 0;

@@ -93,6 +93,22 @@ def test_check_says_what_recovery_would_do(filled):
     assert with_live_counters.stdout != without.stdout
 
 
+def test_check_says_that_a_copy_is_older(filled):
+    filled.stop()
+    backup = (filled.data / "dispensers.state").read_bytes()
+    filled.start()
+    assert "older" not in filled.tool("check").stdout
+    filled.kill9()
+    of_the_run_before = (filled.data / "dispensers.state").read_bytes()
+    filled.start()
+    with filled.connect() as client:
+        client.command("HSET", "later", "type", 3)
+    filled.kill9()
+    for copy in (backup, of_the_run_before):
+        (filled.data / "dispensers.state").write_bytes(copy)
+        assert "older than the live counters: it was restored from a copy" in filled.tool("check").stdout
+
+
 def test_the_live_counters_of_a_copy_are_not_believed(filled, new_server):
     """As a start does not: both have the id and the epoch of the file, but were counted in another run."""
     filled.stop()
