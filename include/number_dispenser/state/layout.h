@@ -1,8 +1,8 @@
 // The bytes of `dispensers.state`, layout version 2. Little-endian, fixed size, nothing moves.
 //
 //   page 0            Header, twice: at 0 and at kHeaderCopyOffset
-//   extent 0          64 Descriptors (4 pages), 64 BoundSlots (2 pages), the same 64 again (2
-//   pages) extent 1 ...
+//   extent 0          64 Descriptors (4 pages), 64 BoundSlots (2 pages), their copies (2 pages)
+//   extent 1          ...
 //
 // Mirrored records are written copy one, then copy two, then flushed. Recovery takes the valid copy
 // with the larger bound: while a raise or a retraction is under way that one is never below a
