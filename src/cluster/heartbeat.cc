@@ -7,7 +7,12 @@
 // since is trusted without live counters, until etcd has the mark; but for a file that was stopped
 // cleanly, which knows the mark that etcd has confirmed. What remains: a copy made between the last
 // move and a power cut, put back into the very file.
+//
+// Each put of the key, also of the mark that etcd has, gives it another revision: a fence, behind
+// which nothing comes any more that was compared with the one before.
 #include <fmt/format.h>
+
+#include <utility>
 
 #include "number_dispenser/base/log.h"
 #include "number_dispenser/cluster/cluster.h"
@@ -30,7 +35,8 @@ void Cluster::heartbeat() {
   heartbeat_in_flight_ = true;
   heartbeat_ns_ = now_ns_ + kBeatNs;
   const std::string node_key = key("node", settings_.node_id);
-  const uint64_t moves = move_ == Move::kFlushed ? state_.stamp().mark : 0;
+  const bool fences = fence_wanted_ && move_ == Move::kNone;
+  const uint64_t moves = fences || move_ == Move::kFlushed ? state_.stamp().mark : 0;
   etcd::Txn txn{.compares = {{node_key, etcd::Compare::What::kModified, node_revision_}},
                 .then = {etcd::get(settings_.prefix + "/changes")},
                 .otherwise = {etcd::get(node_key)}};
@@ -56,26 +62,10 @@ void Cluster::on_heartbeat(const etcd::Answer<etcd::TxnResult>& answer, uint64_t
   }
   note_connected();
   if (!answer->held) {
-    const auto& node = answer->results[0].found;
-    const auto record = node.empty() ? std::nullopt : NodeRecord::read(node[0].value);
-    // A move that was made though it was not answered: the latest one, or the one before.
-    const ClusterStamp& stamp = state_.stamp();
-    if (record && (record->mark == stamp.mark || record->mark == stamp.previous_mark)) {
-      node_revision_ = node[0].modified;
-      if (record->mark == stamp.mark) end_move();
-      heartbeat_ns_ = now_ns_;
-      return;
-    }
-    return fail_for_good(
-        ExitStatus::kTemporary,
-        node.empty()
-            ? fmt::format("node {} was deleted from etcd: it issues nothing any more",
-                          settings_.node_id)
-            : fmt::format("another process, on {}, serves as node {} now: this one issues nothing "
-                          "any more",
-                          record ? record->host : "?", settings_.node_id));
+    heartbeat_ns_ = now_ns_;
+    return note_node(answer->results[0].found);
   }
-  if (moved != 0) node_revision_ = answer->revision;
+  if (moved != 0) pass_fence(answer->revision);
   if (moved == state_.stamp().mark) end_move();
   // A change that was there a second ago should have been heard of.
   const auto& changes = answer->results[0].found;
@@ -89,6 +79,39 @@ void Cluster::on_heartbeat(const etcd::Answer<etcd::TxnResult>& answer, uint64_t
     watch_at_ns_ = 0;
   }
   changes_before_ = latest;
+}
+
+void Cluster::want_fence() {
+  if (std::exchange(fence_wanted_, true)) return;
+  heartbeat_ns_ = now_ns_;
+  wake_at(now_ns_);
+}
+
+void Cluster::pass_fence(etcd::Revision node) {
+  node_revision_ = node;
+  fence_wanted_ = false;
+}
+
+void Cluster::note_node(const std::vector<etcd::KeyValue>& node) {
+  if (!node.empty() && node[0].modified <= node_revision_) return;
+  const auto record = node.empty() ? std::nullopt : NodeRecord::read(node[0].value);
+  // A put that was made though it was not answered: of the latest mark or the one before; or it
+  // came late, with the mark that was etcd's anyway.
+  const ClusterStamp& stamp = state_.stamp();
+  if (record && (record->mark == stamp.mark || record->mark == stamp.previous_mark ||
+                 record->mark == stamp.confirmed_mark)) {
+    pass_fence(node[0].modified);
+    if (record->mark == stamp.mark) end_move();
+    return;
+  }
+  fail_for_good(
+      ExitStatus::kTemporary,
+      node.empty()
+          ? fmt::format("node {} was deleted from etcd: it issues nothing any more",
+                        settings_.node_id)
+          : fmt::format("another process, on {}, serves as node {} now: this one issues nothing "
+                        "any more",
+                        record ? record->host : "?", settings_.node_id));
 }
 
 void Cluster::move_mark() {

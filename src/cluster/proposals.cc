@@ -25,8 +25,10 @@ struct Cluster::Running {
   size_t erased = 0;       // names of a removal that are done with
   bool doubtful = false;   // an attempt was not answered, and may have been made
   bool looked_up = false;  // whether it was, when etcd refused
-  etcd::KeyValue kv{};     // as etcd has the definition now
-  Lease lease{};           // that came with it
+  bool may_come = false;   // the latest attempt to create may be made yet, while the node's key
+  etcd::Revision compared = 0;  // has this revision
+  etcd::KeyValue kv{};          // as etcd has the definition now
+  Lease lease{};                // that came with it
 };
 
 std::shared_ptr<const Proposal> Cluster::propose(Proposal proposal) {
@@ -55,16 +57,20 @@ void Cluster::take_proposals() {
   }
 }
 
-// While the node joins, for a while not at all.
+// While the node joins, for a while not at all. Nor while an earlier attempt to create may still be
+// made: it could come when what this one makes was deleted again, and its numbers begin anew.
 void Cluster::begin(RunningPtr running) {
+  const bool is_fenced = !running->may_come || node_revision_ != running->compared;
+  if (!is_fenced) want_fence();
   if (now_ns_ < running->not_before_ns) {
     wake_at(running->not_before_ns);
     early_.push_back(std::move(running));
     return;
   }
-  const bool waits = !joined_.load() && now_ns_ < running->give_up_ns;
-  if (connected_.load() && joined_.load()) return attempt(running);
-  if (!leases() || !waits) return finish(*running, Proposal::Outcome::kAway);
+  const bool serves = connected_.load() && joined_.load();
+  if (serves && is_fenced) return attempt(running);
+  const bool waits = (serves || !joined_.load()) && now_ns_ < running->give_up_ns;
+  if (!waits || !(serves || leases())) return finish(*running, Proposal::Outcome::kAway);
   early_.push_back(std::move(running));
 }
 
@@ -87,6 +93,7 @@ void Cluster::ask_for(RunningPtr running, etcd::Txn txn,
     if (answer) return then(*answer);
     const etcd::Failure& failure = answer.error();
     running->doubtful = running->doubtful || failure.may_have_happened || running->erased > 0;
+    running->may_come = failure.may_have_happened && running->compared != 0;
     const bool again = running->proposal->what != Proposal::What::kRemove;
     if (failure.kind == etcd::Failure::Kind::kRefused) {
       // Etcd may refuse to change what it lets be read: what an earlier attempt has made.
@@ -94,8 +101,8 @@ void Cluster::ask_for(RunningPtr running, etcd::Txn txn,
         return look_up(running);
       return finish(*running, Proposal::Outcome::kRefused, failure.text);
     }
-    // Creating twice, or switching twice, says what is there: an attempt that was not answered
-    // costs nothing but time.
+    // Creating, when an earlier attempt cannot come any more, or switching twice, says what is
+    // there: an attempt that was not answered costs nothing but time.
     if (again && now_ns_ < running->give_up_ns) {
       running->not_before_ns = now_ns_ + backoff_ns();
       return begin(running);
@@ -106,10 +113,11 @@ void Cluster::ask_for(RunningPtr running, etcd::Txn txn,
 
 // What was read is overtaken: once more, for a while.
 void Cluster::attempt_anew(const RunningPtr& running) {
-  if (now_ns_ < running->give_up_ns) return attempt(running);
+  if (now_ns_ < running->give_up_ns) return begin(running);
   finish(*running, Proposal::Outcome::kRefused, "others change it all the time");
 }
 
+// Only while the node's key is as it was: so each move of that ends the attempts before it.
 void Cluster::create(const RunningPtr& running) {
   const Proposal& wanted = *running->proposal;
   const std::string& name = wanted.names.front();
@@ -120,13 +128,19 @@ void Cluster::create(const RunningPtr& running) {
                                  settings_.segment_minutes);
   const CounterRecord counter{first.end, 0, settings_.node_id, run_};
   const DefinitionRecord record{wanted.definition, strategy, clock_.unix_us()};
-  etcd::Txn txn{.compares = {{key("def", name)}},
-                .then = {etcd::put(key("def", name), record.text()),
-                         etcd::put(key("alloc", name), counter.text()),
-                         etcd::put(settings_.prefix + "/changes", "")},
-                .otherwise = {etcd::get(key("def", name)), etcd::get(key("alloc", name))}};
+  const std::string node_key = key("node", settings_.node_id);
+  running->may_come = false;
+  running->compared = node_revision_;
+  etcd::Txn txn{
+      .compares = {{key("def", name)}, {node_key, etcd::Compare::What::kModified, node_revision_}},
+      .then = {etcd::put(key("def", name), record.text()),
+               etcd::put(key("alloc", name), counter.text()),
+               etcd::put(settings_.prefix + "/changes", "")},
+      .otherwise = {etcd::get(key("def", name)), etcd::get(key("alloc", name)),
+                    etcd::get(node_key)}};
   ask_for(running, std::move(txn), [this, running, first](const etcd::TxnResult& answer) {
     if (answer.held) return created(running, answer, first);
+    note_node(answer.results[2].found);
     found(running, answer);
   });
 }
@@ -192,7 +206,7 @@ void Cluster::found(const RunningPtr& running, const etcd::TxnResult& answer) {
   if (is_old(wanted.names.front(), answer.revision + 1)) return attempt_anew(running);
   if (answer.results[0].found.empty()) {
     if (!defines) return finish(*running, Proposal::Outcome::kNotFound);
-    return attempt_anew(running);  // deleted since the comparison
+    return attempt_anew(running);  // the mark has moved, or it was deleted since
   }
   const etcd::KeyValue& kv = answer.results[0].found.front();
   const auto record = DefinitionRecord::read(kv.value);

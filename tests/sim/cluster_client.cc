@@ -4,11 +4,11 @@
 
 namespace number_dispenser::sim {
 
-void ClusterClient::act(const std::vector<std::string>& names, unsigned depth) {
+void ClusterClient::act(const std::vector<std::string>& names, unsigned depth, unsigned draws) {
   Rng& rng = world_.rng;
   if (!socket_) socket_ = net_.connect();
   if (!socket_) return;
-  if (pending_.size() < depth) ask(names[rng.below(names.size())]);
+  if (pending_.size() < depth) ask(names[rng.below(names.size())], draws);
   if (rng.chance(3)) {
     world_.trace("client {}: resets", id_);
     socket_->reset = true;
@@ -23,14 +23,14 @@ void ClusterClient::ask_each(const std::vector<std::string>& names) {
   for (const std::string& name : names) ask_number(name, 1);
 }
 
-void ClusterClient::ask(const std::string& name) {
+void ClusterClient::ask(const std::string& name, unsigned draws) {
   Rng& rng = world_.rng;
-  const uint64_t chosen = rng.below(1000);
   // A dispenser that a node has brought stays as it is.
-  if (name == "alone" || chosen < 900)
+  if (name == "alone" || rng.chance(draws))
     return ask_number(name, rng.chance(100) ? rng.between(1, 1500) : rng.between(1, 30));
-  if (chosen < 940) return define(name);
-  if (chosen < 975) {
+  const uint64_t chosen = rng.below(100);
+  if (chosen < 40) return define(name);
+  if (chosen < 75) {
     const auto strategy = static_cast<StrategyId>(rng.below(kStrategies.size()));
     return send({.what = ClusterRequest::What::kSwitch, .name = name, .strategy = strategy},
                 fmt::format("HSET {} auto_disk {}", name, strategy_of(strategy).name));

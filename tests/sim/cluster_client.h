@@ -15,8 +15,9 @@ class ClusterClient {
   ClusterClient(World& world, SimNet& net, ClusterOracle& oracle, NodeLog& log, unsigned id)
       : world_(world), net_(net), oracle_(oracle), log_(log), id_(id) {}
 
-  // Asks, at most `depth` ahead, and takes replies.
-  void act(const std::vector<std::string>& names, unsigned depth);
+  // Asks, at most `depth` ahead, and takes replies. `draws`: so many of a thousand want numbers,
+  // the others change definitions.
+  void act(const std::vector<std::string>& names, unsigned depth, unsigned draws);
   void define(const std::string& name);
   // One number of each.
   void ask_each(const std::vector<std::string>& names);
@@ -28,7 +29,7 @@ class ClusterClient {
   const ClusterRequest& waits_for() const { return pending_.front(); }
 
  private:
-  void ask(const std::string& name);
+  void ask(const std::string& name, unsigned draws);
   void ask_number(const std::string& name, uint64_t count);
   void send(ClusterRequest request, const std::string& line);
   void receive();

@@ -148,8 +148,10 @@ bool ClusterMachine::put_back(const std::vector<std::byte>& copy, bool same_plac
   const bool joined = header.mark != 0;
   const bool confirmed =
       header.ending == layout::Ending::kClean && node && node->mark == header.confirmed_mark;
-  const bool moved =
-      node && node->mark != header.mark && node->mark != header.previous_mark && !confirmed;
+  // Where the last run had no other mark than the copy, that may come to etcd yet.
+  const auto latest = scan(disk.copy_cache());
+  const bool moved = latest && latest->header.mark != header.mark && node &&
+                     node->mark != header.mark && node->mark != header.previous_mark && !confirmed;
   if ((!joined && node) || !is_only_cluster(copy)) return false;  // from before it was a node
   if (joined && !moved && !is_known_as_older(header, same_place)) return false;
   world.trace("--- an older state file is restored, {} ---",

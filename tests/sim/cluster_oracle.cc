@@ -65,8 +65,13 @@ std::vector<ClusterOracle::Version> ClusterOracle::versions(const std::string& n
       next.attempt = attempt_of(name, record->definition);
       next.strategy = record->strategy;
     }
-    // Deleted while somebody still asked for it: it begins again.
-    if (next.attempt && next.attempt != all.back().attempt) ++attempts_[*next.attempt].creations;
+    if (next.attempt && next.attempt != all.back().attempt) {
+      Attempt& made = attempts_[*next.attempt];
+      ++made.creations;
+      if (made.open == 0 && !made.is_alone)
+        world_.violate("{} is defined at revision {}, and nobody asks for it any more", name,
+                       next.from);
+    }
     all.push_back(next);
   }
   history.read = etcd_.store.revision();
@@ -109,19 +114,24 @@ void ClusterOracle::judge(const ClusterRequest& request, const Reply& reply, Nod
                           Tops& tops) {
   ++judged;
   ++now_;
+  // What was made until now was made while this was asked for.
+  if (request.what == ClusterRequest::What::kDefine) versions(request.name, 0);
   if (is_excused(reply)) {
     if (!excuses_) world_.violate("{} is answered '{}'", request.name, reply.text);
     // Nothing came of it, then.
     const bool unchanged =
         reply.text.ends_with("nothing was changed") || reply.text.starts_with("ERR etcd refuses");
-    if (request.what == ClusterRequest::What::kDefine && unchanged)
+    if (request.what == ClusterRequest::What::kDefine && unchanged) {
+      --attempts_[request.attempt].open;
       attempts_[request.attempt].refused = attempts_[request.attempt].asked == 1;
+    }
     return;
   }
   switch (request.what) {
     case ClusterRequest::What::kGet:
       return judge_get(request, reply, log, tops);
     case ClusterRequest::What::kDefine:
+      --attempts_[request.attempt].open;
       return judge_define(request, reply, log);
     case ClusterRequest::What::kSwitch:
       return judge_switch(request, reply);

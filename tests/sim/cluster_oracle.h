@@ -25,9 +25,12 @@ struct Attempt {
   std::vector<bool> seen;  // by ordinal, whoever issued it
   bool is_alone = false;   // of a server that is not in the cluster yet
   unsigned asked = 0;      // times
+  unsigned open = 0;       // of those, not answered, or not for certain: they may make it yet
   bool refused = false;    // its only client was told that nothing has changed
 
-  unsigned creations = 0;  // in etcd; of one that was created twice nothing is known
+  // In etcd. Where two ask for it, or one was not answered, and others delete it meanwhile, it may
+  // begin again, so that of its numbers nothing is known.
+  unsigned creations = 0;
 
   bool is_counted() const {
     return creations < 2 && definition.kind != Kind::kRandom && strategy != StrategyId::kMemory;
@@ -69,6 +72,8 @@ class ClusterOracle {
     request.sent = ++now_;
     request.sent_at = etcd_.store.revision();
     if (request.what != ClusterRequest::What::kDefine) return;
+    versions(request.name, 0);
+    ++attempts_[request.attempt].open;
     if (++attempts_[request.attempt].asked > 1) attempts_[request.attempt].refused = false;
   }
   const Attempt& at(size_t attempt) const { return attempts_[attempt]; }

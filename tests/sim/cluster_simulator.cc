@@ -10,6 +10,8 @@ namespace number_dispenser::sim {
 namespace {
 
 constexpr uint64_t kNsPerS = 1000 * kNsPerMs;
+constexpr unsigned kMostDraws = 900;  // of a thousand requests
+constexpr unsigned kFewDraws = 500;
 
 }  // namespace
 
@@ -57,6 +59,7 @@ ClusterSimulator::ClusterSimulator(uint64_t seed, bool tracing)
   for (uint64_t name = rng.between(1, 3); name > 0; --name)
     names_.push_back(fmt::format("d{}", name));
   depth_ = static_cast<unsigned>(rng.between(1, 6));
+  draws_ = rng.chance(100) ? kFewDraws : kMostDraws;
   choose_faults();
 }
 
@@ -72,6 +75,8 @@ void ClusterSimulator::choose_faults() {
                   .cut_watch = sometimes(100),
                   .stalled_watch = sometimes(100),
                   .slow = sometimes(200)};
+  // Changes that come late, after others.
+  if (draws_ == kFewDraws) etcd_.faults.late_request = static_cast<unsigned>(rng.between(1, 300));
   etcd_.faults.most_delay_ns = rng.chance(300) ? 50 * kNsPerMs : 3 * kNsPerMs;
 }
 
@@ -233,7 +238,7 @@ bool ClusterSimulator::round(bool asks) {
   if (asked.running()) {
     ClusterClient& client = *asked.clients[world_.rng.below(asked.clients.size())];
     if (asks)
-      client.act(names_, depth_);
+      client.act(names_, depth_, draws_);
     else
       client.move();
   }

@@ -65,6 +65,7 @@ class ClusterSimulator {
   std::vector<std::unique_ptr<ClusterMachine>> machines_;
   std::vector<std::string> names_;
   unsigned depth_ = 1;
+  unsigned draws_ = 0;
   ClusterTotals totals_;
 };
 

@@ -183,6 +183,9 @@ MUTANTS = [
            '    case Proposal::What::kDefine:\n      return create(running);\n',
            '    case Proposal::What::kDefine:\n      finish(*running, Proposal::Outcome::kDone);\n'
            '      return create(running);\n', CLUSTER),
+    Mutant('an attempt to define may come late', 'src/cluster/proposals.cc',
+           '  if (serves && is_fenced) return attempt(running);\n', '  if (serves) return attempt(running);\n',
+           CLUSTER),
     Mutant('a definition that was overtaken is placed', 'src/cluster/proposals.cc',
            '  if (!is_old(name, at)) return false;\n', '  if (!is_old(name, at) || at > 0) return false;\n', CLUSTER),
     Mutant('a deletion is applied to a newer generation', 'src/cluster/proposals.cc',

@@ -167,6 +167,8 @@ TEST_F(ClusterDefinitions, AFirstSegmentInUseIsNotCountedAsLost) {
 TEST_F(ClusterDefinitions, WhatEtcdRefusesAfterItHasMadeItIsLookedUp) {
   ClusterNode& a = start("a");
   const auto decided = propose_in_doubt(a, definition("d"));
+  const etcd::Revision made = etcd.store.revision();
+  ASSERT_TRUE(until([&] { return etcd.store.revision() > made; })) << "there is no fence";
   etcd.refuse(3'600'000'000'000);
   ASSERT_TRUE(until([&] { return decided->done(); }));
   EXPECT_EQ(decided->outcome.load(), Outcome::kDone);

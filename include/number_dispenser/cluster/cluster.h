@@ -183,6 +183,11 @@ class Cluster {
   void heartbeat();
   void on_heartbeat(const etcd::Answer<etcd::TxnResult>& answer, uint64_t moved);
   void end_move();
+  // The node's key is to get another revision soon.
+  void want_fence();
+  void pass_fence(etcd::Revision node);
+  // The key, where it may not be what was compared with. Afterwards this process may have failed.
+  void note_node(const std::vector<etcd::KeyValue>& node);
   void keep_alive();
   void revive();
   void move_mark();
@@ -302,6 +307,7 @@ class Cluster {
   uint64_t moved_ns_ = 0;     // when the mark in the file was durable
   bool moved_twice_ = false;  // and etcd has neither
   uint64_t flushes_marked_ = 0;
+  bool fence_wanted_ = false;
   std::atomic<uint64_t> answered_ns_;  // when etcd last answered
 
   std::mutex mutex_;  // of what other threads bring

@@ -1,0 +1,106 @@
+// What comes to etcd late, after the node has asked again: forwarded to a leader that hung, say.
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <set>
+
+#include "cluster_test.h"
+
+namespace number_dispenser {
+namespace {
+
+using testing_support::ClusterNode;
+using testing_support::ClusterTest;
+
+class ClusterLate : public ClusterTest {
+ protected:
+  const std::string node_key = "/number-dispenser/node/a";
+  const std::string definition_key = "/number-dispenser/def/d";
+
+  // The first transaction of which this holds goes astray; its client hears nothing.
+  void hold_up(const std::function<bool(const etcd::Txn& txn)>& holds) {
+    etcd.loses = [this, holds](unsigned, const etcd::Txn& txn) {
+      if (late || !holds(txn)) return false;
+      late = txn;
+      return true;
+    };
+  }
+  void hold_up_creation() {
+    hold_up([this](const etcd::Txn& txn) {
+      return !txn.then.empty() && txn.then.front().key == definition_key;
+    });
+  }
+  std::optional<etcd::Txn> late;
+};
+
+TEST_F(ClusterLate, AnAttemptToDefineMakesNothing) {
+  ClusterNode& a = start("a");
+  hold_up_creation();
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  ASSERT_TRUE(late);
+  take(a, "d", 100);
+  ASSERT_EQ(remove(a, "d"), Outcome::kDone);
+  etcd.store.make(*late);
+  EXPECT_FALSE(etcd.store.find(definition_key));
+}
+
+TEST_F(ClusterLate, AnAttemptThatEtcdMayStillMakeIsNotRepeated) {
+  ClusterNode& a = start("a");
+  hold_up_creation();
+  const auto decided = a.cluster().propose(definition("d"));
+  ASSERT_TRUE(until([&] { return late.has_value(); }));
+  etcd.loses = [this](unsigned, const etcd::Txn& txn) {
+    return !txn.compares.empty() && txn.compares.front().key == node_key;
+  };
+  ASSERT_TRUE(until([&] { return decided->done(); }));
+  EXPECT_EQ(decided->outcome.load(), Outcome::kUnknown);
+  EXPECT_TRUE(etcd.store.make(*late).held);
+}
+
+TEST_F(ClusterLate, AMarkThatMovesMeanwhileIsNotNoticed) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "e"), Outcome::kDone);
+  std::set<std::string> marks;
+  for (int at = 0; at < 200; ++at) {
+    take(a, "e", 10);
+    ASSERT_EQ(define(a, "d"), Outcome::kDone);
+    ASSERT_EQ(remove(a, "d"), Outcome::kDone);
+    marks.insert(etcd.store.value_of(node_key));
+  }
+  EXPECT_GT(marks.size(), 3U);
+  EXPECT_EQ(a.cluster().status().etcd_failures, 0U);
+}
+
+// While the mark moves twice in the file.
+TEST_F(ClusterLate, APutOfTheMarkThatEtcdHasIsKnownAsOnesOwn) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "e"), Outcome::kDone);
+  run_ms(3000);
+  const std::string mark = etcd.store.value_of(node_key);
+  bool defines = false;
+  etcd.loses = [&](unsigned, const etcd::Txn& txn) {
+    if (txn.then.empty()) return false;
+    if (txn.then.front().key == definition_key) return !std::exchange(defines, true);
+    const bool is_heartbeat = !txn.compares.empty() && txn.compares.front().key == node_key;
+    if (!defines || !is_heartbeat || txn.then.size() < 2) return false;
+    if (!late) late = txn;
+    return true;
+  };
+  const auto decided = a.cluster().propose(definition("d"));
+  std::set<uint64_t> marks;
+  EXPECT_TRUE(until([&] {
+    if (late) a.draw("e");
+    marks.insert(a.state().stamp().mark);
+    return marks.size() == 3;
+  }));
+  EXPECT_TRUE(etcd.store.make(*late).held);
+  ASSERT_EQ(etcd.store.value_of(node_key), mark);
+  etcd.loses = nullptr;
+  run_ms(5000);
+  EXPECT_FALSE(a.cluster().has_failed());
+  EXPECT_NE(etcd.store.value_of(node_key), mark);
+  EXPECT_TRUE(decided->done());
+}
+
+}  // namespace
+}  // namespace number_dispenser
