@@ -156,6 +156,9 @@ void Cluster::try_again(const etcd::Failure& failure) {
   }
   // Clients need not wait for what somebody has to put right.
   if (failure.kind == etcd::Failure::Kind::kRefused && !refused_.exchange(true)) news_ = true;
+  // An import must not come late, when its numbers were issued and deleted: with the id claimed
+  // once more it cannot.
+  if (step_ == Step::kImport && failure.may_have_happened) step_ = Step::kClaim;
   retry_later();
 }
 

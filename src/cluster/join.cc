@@ -237,7 +237,10 @@ void Cluster::import_some() {
     }
     const DefinitionRecord record{info->definition,  info->strategy, clock_.unix_us(),
                                   settings_.node_id, run_,           counter.first};
-    etcd::Txn one{.compares = {{key("def", name)}, {key("alloc", name)}},
+    etcd::Txn one{.compares = {{key("def", name)},
+                               {key("alloc", name)},
+                               {key("node", settings_.node_id), etcd::Compare::What::kModified,
+                                node_revision_}},
                   .then = {etcd::put(key("def", name), record.text()),
                            etcd::put(key("alloc", name), counter.text())}};
     all.then.push_back({.kind = etcd::Op::Kind::kTxn, .txn = {std::move(one)}});
@@ -264,9 +267,8 @@ void Cluster::imported(const etcd::TxnResult& answer) {
       adopt_import(name, {answer.revision, answer.revision, answer.revision, end, true}, end);
       continue;
     }
-    // It is there since the list was made: by another node, or by a try of ours that was not
-    // answered. Look again.
-    step_ = Step::kList;
+    // It is there since the list was made, or the id is another's. Look again.
+    step_ = Step::kClaim;
   }
 }
 

@@ -30,6 +30,16 @@ class ClusterLate : public ClusterTest {
       return !txn.then.empty() && txn.then.front().key == definition_key;
     });
   }
+  // With a dispenser d, of which nothing was issued.
+  ClusterNode& served_alone() {
+    ClusterNode& a = add("a");
+    a.start(Registry::Mode::kAlone);
+    a.registry().define(a.view(), "d", kCounting, StrategyId::kElegantClose);
+    for (int at = 0; at < 3; ++at) a.tick();
+    a.kill();
+    return a;
+  }
+
   std::optional<etcd::Txn> late;
 };
 
@@ -100,6 +110,20 @@ TEST_F(ClusterLate, APutOfTheMarkThatEtcdHasIsKnownAsOnesOwn) {
   EXPECT_FALSE(a.cluster().has_failed());
   EXPECT_NE(etcd.store.value_of(node_key), mark);
   EXPECT_TRUE(decided->done());
+}
+
+TEST_F(ClusterLate, AnImportMakesNothing) {
+  ClusterNode& a = served_alone();
+  hold_up([](const etcd::Txn& txn) {
+    return !txn.then.empty() && txn.then.front().kind == etcd::Op::Kind::kTxn;
+  });
+  a.start();
+  join(a);
+  ASSERT_TRUE(late);
+  take(a, "d", 100);
+  ASSERT_EQ(remove(a, "d"), Outcome::kDone);
+  etcd.store.make(*late);
+  EXPECT_FALSE(etcd.store.find(definition_key));
 }
 
 }  // namespace
