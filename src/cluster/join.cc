@@ -5,7 +5,7 @@
 //   drop      if not, what its leases had left is wasted, durably;
 //   mark      a new mark, durable in the file;
 //   claim     the same mark into etcd, by comparing with what was read first; then the run's
-//             number into the file, which says that it had the id;
+//             number and a mark before this one into the file, which say that it had the id;
 //   list      all definitions and counters, at one revision;
 //   import    what this server had defined before it was a node.
 #include <fmt/format.h>
@@ -168,6 +168,8 @@ void Cluster::claimed(const etcd::TxnResult& answer) {
     node_revision_ = answer.revision;
     ClusterStamp stamp = state_.stamp();
     stamp.run = run_;
+    // Before anything is leased, so that no file with leases says that it never had the id.
+    if (stamp.previous_mark == 0) stamp.previous_mark = stamp.mark;
     state_.set_stamp(stamp);
     change_ = registry_.request_flush();
     step_ = Step::kList;

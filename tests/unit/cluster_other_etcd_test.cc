@@ -117,5 +117,23 @@ TEST_F(ClusterOtherEtcd, AnEtcdThatIsRestoredIsNoticedWhenAllIsReadAgain) {
   EXPECT_TRUE(knows(a, "d"));
 }
 
+TEST_F(ClusterOtherEtcd, ABackupOfTheFirstSecondIsNotTakenForFreshWithoutItsKey) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  take(a, "d", 10);
+  const auto backup = a.copy();
+  take(a, "d", 10);
+  run_ms(3000);
+  stop(a);
+  etcd.store.make({.then = {etcd::erase("/number-dispenser/node/a")}});
+  for (const uint64_t place : {1, 2}) {
+    ClusterNode& copy = add("a");
+    copy.restore(backup, place);
+    copy.start();
+    EXPECT_EQ(failure(copy), ExitStatus::kConfiguration);
+    copy.kill();
+  }
+}
+
 }  // namespace
 }  // namespace number_dispenser

@@ -28,7 +28,7 @@ namespace number_dispenser {
 struct ClusterStamp {
   uint64_t cluster_id = 0;
   uint64_t mark = 0;
-  uint64_t previous_mark = 0;  // etcd has this one while a move is under way
+  uint64_t previous_mark = 0;  // etcd has this one while a move is under way; 0: it never had any
   uint64_t place = 0;          // Storage::place() of the run that wrote it
   uint32_t run = 0;            // random, of the run that leases with it; 0: it has no id yet
   // The latest before these two that etcd has said to have. After a clean stop it proves as much
