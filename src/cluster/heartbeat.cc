@@ -36,12 +36,18 @@ void Cluster::heartbeat() {
   heartbeat_ns_ = now_ns_ + kBeatNs;
   const std::string node_key = key("node", settings_.node_id);
   const bool fences = fence_wanted_ && move_ == Move::kNone;
-  const uint64_t moves = fences || move_ == Move::kFlushed ? state_.stamp().mark : 0;
+  const bool puts = (fences || move_ == Move::kFlushed) && !put_refused_;
+  const uint64_t moves = puts ? state_.stamp().mark : 0;
   etcd::Txn txn{.compares = {{node_key, etcd::Compare::What::kModified, node_revision_}},
                 .then = {etcd::get(settings_.prefix + "/changes")},
                 .otherwise = {etcd::get(node_key)}};
-  if (moves != 0)
-    txn.then.push_back(etcd::put(node_key, NodeRecord{state_.stamp().mark, epoch_, host_}.text()));
+  // Where etcd has used up its space it refuses puts, but for those in transactions within others,
+  // of which it does not reckon the size.
+  if (puts) {
+    const NodeRecord record{state_.stamp().mark, epoch_, host_};
+    txn.then.push_back(
+        {.kind = etcd::Op::Kind::kTxn, .txn = {{.then = {etcd::put(node_key, record.text())}}}});
+  }
   transact(std::move(txn), [this, moves](const etcd::Answer<etcd::TxnResult>& answer) {
     heartbeat_in_flight_ = false;
     on_heartbeat(answer, moves);
@@ -57,10 +63,13 @@ void Cluster::end_move() {
 void Cluster::on_heartbeat(const etcd::Answer<etcd::TxnResult>& answer, uint64_t moved) {
   if (step_ == Step::kFailed) return;
   if (!answer) {
+    // Etcd may be there all the same: the next one asks only that.
+    put_refused_ = moved != 0 && answer.error().kind == etcd::Failure::Kind::kRefused;
     heartbeat_ns_ = now_ns_ + backoff_ns();
     return;
   }
   note_connected();
+  put_refused_ = false;
   if (!answer->held) {
     heartbeat_ns_ = now_ns_;
     return note_node(answer->results[0].found);

@@ -215,7 +215,7 @@ void ClusterSimulator::etcd_trouble(ClusterMachine& machine) {
   } else if (chosen < 55) {
     world_.trace("etcd has no space for {} ms", ns / kNsPerMs);
     ++totals_.refusals;
-    etcd_.refuse(ns);
+    etcd_.refuse(ns, rng.coin());
   } else if (chosen < 75) {
     world_.trace("etcd is compacted");
     ++totals_.compactions;

@@ -12,15 +12,15 @@ constexpr uint64_t kNsPerS = 1'000'000'000;
 constexpr uint64_t kPatienceNs = 2'500'000'000;  // of a client, for an answer
 constexpr uint64_t kSilenceNs = 9 * kNsPerS;     // that ends a watch
 
-bool puts(const std::vector<etcd::Op>& ops);
-bool puts(const etcd::Txn& txn) {
-  return puts(txn.then) || puts(txn.otherwise);
-}
-bool puts(const std::vector<etcd::Op>& ops) {
-  return std::ranges::any_of(ops, [](const etcd::Op& op) {
+bool puts(const etcd::Txn& txn, bool also_within);
+bool puts(const std::vector<etcd::Op>& ops, bool also_within) {
+  return std::ranges::any_of(ops, [also_within](const etcd::Op& op) {
     return op.kind == etcd::Op::Kind::kPut ||
-           (op.kind == etcd::Op::Kind::kTxn && puts(op.txn.front()));
+           (also_within && op.kind == etcd::Op::Kind::kTxn && puts(op.txn.front(), true));
   });
+}
+bool puts(const etcd::Txn& txn, bool also_within) {
+  return puts(txn.then, also_within) || puts(txn.otherwise, also_within);
 }
 bool changes(const std::vector<etcd::Op>& ops) {
   return std::ranges::any_of(ops, [](const etcd::Op& op) {
@@ -234,7 +234,7 @@ class SimEtcd::Connection final : public etcd::Client {
     ask<etcd::TxnResult>(
         writes,
         [&etcd = etcd_, txn = std::move(txn)]() -> etcd::Answer<etcd::TxnResult> {
-          if (puts(txn) && etcd.refuses()) return std::unexpected(no_space());
+          if (etcd.refuses(txn)) return std::unexpected(no_space());
           return etcd.store.transact(txn);
         },
         std::move(callback));
@@ -300,6 +300,10 @@ etcd::Answer<bool> SimEtcd::revoke(int64_t lease) {
   leases_.erase(lease);
   store.end_lease(lease);
   return true;
+}
+
+bool SimEtcd::refuses(const etcd::Txn& txn) const {
+  return refuses() && puts(txn, refuses_all_);
 }
 
 uint64_t SimEtcd::delay_ns() {

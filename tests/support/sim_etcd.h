@@ -87,8 +87,11 @@ class SimEtcd {
   bool is_cut_off(unsigned node) const;
   // No member answers anybody.
   void go_down(uint64_t ns);
-  // No space: nothing can be put.
-  void refuse(uint64_t ns) { refusing_ns_ = clock_.monotonic_ns() + ns; }
+  // No space: nothing can be put, but in transactions within others, unless `all`.
+  void refuse(uint64_t ns, bool all = true) {
+    refusing_ns_ = clock_.monotonic_ns() + ns;
+    refuses_all_ = all;
+  }
   void stall_watches();
   void cut_watches();
   // All of that is over.
@@ -121,6 +124,7 @@ class SimEtcd {
   bool reaches(unsigned node) const { return !is_down() && !is_cut_off(node); }
   void at(uint64_t ns, std::function<void()> what) { due_.emplace(ns, std::move(what)); }
   bool refuses() const { return clock_.monotonic_ns() < refusing_ns_; }
+  bool refuses(const etcd::Txn& txn) const;
   etcd::Answer<int64_t> grant(int64_t ttl_s);
   etcd::Answer<int64_t> prolong(int64_t lease);
   etcd::Answer<bool> revoke(int64_t lease);
@@ -137,6 +141,7 @@ class SimEtcd {
   std::map<unsigned, uint64_t> cut_off_ns_;
   uint64_t down_ns_ = 0;
   uint64_t refusing_ns_ = 0;
+  bool refuses_all_ = true;
   std::map<int64_t, Lease> leases_;
   int64_t last_lease_ = 0;
 };

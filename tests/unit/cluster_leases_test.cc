@@ -133,6 +133,38 @@ TEST_F(ClusterLeases, EtcdThatRefusesLeasesNothingUntilItHasRoom) {
   EXPECT_TRUE(a.cluster().leases());
 }
 
+TEST_F(ClusterLeases, WhereEtcdRefusesOnlyDefinitionsNumbersComeAllTheTime) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  take(a, "d", 10);
+  etcd.refuse(3'600'000'000'000, false);
+  EXPECT_EQ(define(a, "e"), Outcome::kRefused);
+  std::set<std::string> marks;
+  const uint64_t until_ns = clock.monotonic_ns() + 10'000'000'000;
+  while (clock.monotonic_ns() < until_ns) {
+    take(a, "d", 1);
+    marks.insert(etcd.store.value_of("/number-dispenser/node/a"));
+    ASSERT_EQ(a.cluster().status().state, "connected");
+  }
+  EXPECT_GT(marks.size(), 5U);
+}
+
+TEST_F(ClusterLeases, WhereEtcdRefusesAMoveOfTheMarkTheNodeStaysConnected) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  run_ms(2000);
+  etcd.refuse(3'600'000'000'000);
+  take(a, "d", 10);
+  const uint64_t until_ns = clock.monotonic_ns() + 20'000'000'000;
+  while (clock.monotonic_ns() < until_ns) {
+    run_ms(1);
+    ASSERT_EQ(a.cluster().status().state, "connected");
+  }
+  const std::string mark = etcd.store.value_of("/number-dispenser/node/a");
+  etcd.recover();
+  EXPECT_TRUE(until([&] { return etcd.store.value_of("/number-dispenser/node/a") != mark; }, 3000));
+}
+
 TEST_F(ClusterLeases, SegmentsGrowWithUse) {
   ClusterNode& a = start("a");
   ASSERT_EQ(define(a, "d"), Outcome::kDone);
