@@ -80,9 +80,11 @@ Next ClientSession::handle(std::span<const std::string_view> request, ReplySink&
   if (record_.killed.load(std::memory_order_relaxed)) return Next::kClose;
   Buffer& bytes = sink.bytes();
   Call call{*this, request, sink, ReplyWriter(bytes, protocol_)};
-  if (replies_ != Replies::kOn) [[unlikely]]
-    return answer_muted(call, bytes);
-  return answer(call);
+  const bool muted = replies_ != Replies::kOn;
+  const Next next = muted ? answer_muted(call, bytes) : answer(call);
+  // Also where the request ended without asking for it, as when its user may no longer do that.
+  if (next != Next::kRetry) proposal_.reset();
+  return next;
 }
 
 Next ClientSession::answer(Call& call) {
