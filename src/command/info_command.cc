@@ -187,8 +187,9 @@ std::string lease_lines(const Registry::Info& info) {
   const auto number = [&](uint64_t ordinal) {
     return info.definition.starting + ordinal * info.definition.step;
   };
+  // What was issued before the server was a node is ahead of a lease that is still to come.
   const std::string segment =
-      info.lease.end == info.segment_begin
+      info.lease.end <= info.segment_begin
           ? "none"
           : fmt::format("{}-{}", number(info.segment_begin), number(info.lease.end - 1));
   return fmt::format("segment:{}\r\nsegment_left:{}\r\nlease_age_s:{}\r\n", segment, info.left(),

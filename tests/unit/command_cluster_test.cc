@@ -50,5 +50,22 @@ TEST_F(CommandCluster, ADecisionDoesNotOutliveItsRequest) {
   EXPECT_FALSE(etcd.store.find("/number-dispenser/def/x")) << "it was told of an earlier deletion";
 }
 
+TEST_F(CommandCluster, WhatIsNotImportedYetHasNoSegment) {
+  ClusterNode& a = add("a");
+  a.start(Registry::Mode::kAlone);
+  a.registry().define(a.view(), "d", kCounting, std::nullopt);
+  run_ms(10);
+  ASSERT_EQ(a.draw("d", 500), 0U);
+  run_ms(10);
+  a.end_stop();
+  etcd.go_down(3'600'000'000'000);
+  a.start();
+  Front front(a, clock);
+  CommandServer::Client client(front.context);
+  const std::string reply = client.ask("INFO d");
+  EXPECT_NE(reply.find("current:500\r\n"), std::string::npos) << reply;
+  EXPECT_NE(reply.find("segment:none\r\nsegment_left:0\r\n"), std::string::npos) << reply;
+}
+
 }  // namespace
 }  // namespace number_dispenser
