@@ -95,8 +95,7 @@ Drawn draw_named(Call& call, uint64_t count) {
   call.reply.error(ordinal.error().supply == Registry::Supply::kExhausted
                        ? std::string(kExhausted)
                        : fmt::format("ERR only {0} consecutive numbers are left of this node's "
-                                     "segment, and auto_disk allows no more waste: ask for {0} or "
-                                     "fewer",
+                                     "segment: ask for {0} or fewer",
                                      ordinal.error().left));
   return {};
 }

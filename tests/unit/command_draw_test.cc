@@ -149,6 +149,21 @@ TEST(DrawOfANode, MgetWaitsUntilEachNameHasAsManyAsItIsGiven) {
   EXPECT_TRUE(reply.starts_with("*3\r\n$1\r\n0\r\n$1\r\n5\r\n-TRYAGAIN ")) << reply;
 }
 
+TEST(DrawOfANode, ABlockThatNoSegmentHoldsIsToldHowManyAreLeft) {
+  CommandServer server(64, Registry::Mode::kClustered);
+  CommandServer::Client client{server.context};
+  server.registry.resume_leases();
+  server.registry.define(*server.view, "x", {Kind::kIncrementing, 0, 0, 1}, StrategyId::kPreBase,
+                         {.generation = 7, .end = 5});
+  server.settle();
+  // It is the next segment's size that forbids it, not what may be wasted.
+  ASSERT_TRUE(server.registry.add_segment("x", 7, {8, 10}));
+  EXPECT_EQ(client.ask("INCRBY x 6"),
+            "-ERR only 5 consecutive numbers are left of this node's segment: ask for 5 or "
+            "fewer\r\n");
+  EXPECT_EQ(client.ask("INCRBY x 5"), ":4\r\n");
+}
+
 TEST_F(DrawTest, InfoShowsTheFiguresInOrder) {
   define("HSET a type 2 length 5 starting 10 step 3 auto_disk pre-base");
   client.ask("GET a");
