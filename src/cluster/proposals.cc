@@ -141,6 +141,7 @@ void Cluster::create(const RunningPtr& running) {
   ask_for(running, std::move(txn), [this, running, first](const etcd::TxnResult& answer) {
     if (answer.held) return created(running, answer, first);
     note_node(answer.results[2].found);
+    if (step_ == Step::kFailed) return finish(*running, Proposal::Outcome::kUnknown);
     found(running, answer);
   });
 }
