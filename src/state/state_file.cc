@@ -122,14 +122,15 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
   file->stamp_ = stamp_of(found->header);
   const layout::FileId& id = found->header.id;
   const uint64_t last_epoch = found->header.epoch;
-  bool restored = live.newer_exists(id, last_epoch);
+  const auto newer_exists = [&] { return live.newer_exists(id, last_epoch); };
+  bool restored = newer_exists();
   const auto left = live.open_previous(id, last_epoch);
   const auto previous = counters_of_run(left, found->header);
   // Before anything is written: whoever runs with a copy of this file makes this start a refusal.
   const auto counters = live.create(id, last_epoch + 1, layout::live_bytes(found->header.extents));
   if (!counters) return std::unexpected(counters.error());
   // Another copy may have run while this start waited for its locks.
-  restored = restored || live.newer_exists(id, last_epoch);
+  restored = restored || newer_exists();
   file->live_base_ = *counters;
   if (auto repaired = repair(storage, *found); !repaired) {
     live.drop_current();

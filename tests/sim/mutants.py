@@ -97,7 +97,7 @@ MUTANTS = [
            'file->header_.epoch = last_epoch + 1;',
            'file->header_.epoch = std::max<uint64_t>(last_epoch, 1);'),
     Mutant('a restored older file is not noticed', 'src/state/state_file.cc',
-           'const bool restored = live.newer_exists(id, last_epoch);', 'const bool restored = false;'),
+           '{ return live.newer_exists(id, last_epoch); }', '{ return false; }'),
     Mutant('growth gives out the last slot before it once more', 'src/state/state_file.cc',
            'const auto first = static_cast<uint32_t>(header_.extents * layout::kSlotsPerExtent);',
            'const auto first = static_cast<uint32_t>(\n'
