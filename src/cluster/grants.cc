@@ -211,7 +211,13 @@ void Cluster::look_back(Grant grant, const etcd::KeyValue& kv, bool is_latest) {
 void Cluster::give(Grant& grant, Segment segment) {
   if (!registry_.answer_wish(grant.wish.slot, grant.wish.generation, segment, grant.too_many))
     note_lost(segment);
+  note_leased(segment);
   news_ = true;
+}
+
+// Whichever way it came, once; nothing is leased of what needs no lease.
+void Cluster::note_leased(Segment segment) {
+  if (segment.empty()) return;
   const std::lock_guard lock(status_mutex_);
   ++status_.segments_leased;
   status_.ordinals_leased += segment.size();

@@ -155,6 +155,7 @@ void Cluster::created(const RunningPtr& running, const etcd::TxnResult& answer, 
   running->lease = {.end = first.end};
   if (was_overtaken(running, at)) return;
   known_[name] = {at, at, at, first.end, true};
+  note_leased(first);
   place(running);
 }
 
@@ -182,6 +183,7 @@ void Cluster::take_first(const Running& running) {
       known->second.generation != running.kv.created ||
       std::exchange(known->second.has_first, true))
     return;
+  note_leased({0, running.lease.end});
   if (const auto waiting = waiting_.find(name); waiting != waiting_.end()) {
     waiting->second.lease = running.lease;
     return;
@@ -236,6 +238,7 @@ void Cluster::found(const RunningPtr& running, const etcd::TxnResult& answer) {
     running->lease.end = counter->next;
     if (is_new) {
       known = {kv.created, kv.modified, counters[0].modified, counter->next, true};
+      note_leased({0, counter->next});
     } else {
       take_first(*running);
       running->lease = {};

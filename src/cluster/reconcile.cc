@@ -128,8 +128,9 @@ void Cluster::compare_counter(const std::string& name, const Registry::Info& inf
   const uint64_t leased = lease.next.empty() ? lease.end : lease.next.end;
   if (counter->next < leased) return fail_for_counter(name);
   const bool is_ours = counter->node == settings_.node_id && counter->run == opened_.run;
-  if (keep_ && is_ours && counter->first >= leased && counter->next > counter->first)
-    registry_.add_segment(name, lease.generation, {counter->first, counter->next});
+  if (!keep_ || !is_ours || counter->first < leased || counter->next <= counter->first) return;
+  const Segment latest{counter->first, counter->next};
+  if (registry_.add_segment(name, lease.generation, latest)) note_leased(latest);
 }
 
 void Cluster::fail_for_counter(const std::string& name) {
@@ -152,6 +153,8 @@ void Cluster::fail_for_restored(std::string_view sign) {
 }
 
 void Cluster::adopt_import(const std::string& name, const Known& known, uint64_t end) {
+  const auto info = registry_.info(name);
+  if (info && info->next < end) note_leased({info->next, end});
   registry_.give_lease(name, {.generation = static_cast<uint64_t>(known.generation), .end = end});
   known_[name] = known;
   log_info("{} belongs to the cluster now", name);

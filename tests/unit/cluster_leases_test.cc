@@ -175,6 +175,32 @@ TEST_F(ClusterLeases, SegmentsGrowWithUse) {
   EXPECT_LT(a.cluster().status().segments_leased, 6U);
 }
 
+TEST_F(ClusterLeases, SegmentsAreCountedHoweverTheyCome) {
+  ClusterNode& a = add("a");
+  a.start(Registry::Mode::kAlone);
+  a.registry().define(a.view(), "i", kCounting, std::nullopt);
+  run_ms(10);
+  a.end_stop();
+  a.start();
+  join(a);
+  EXPECT_EQ(a.cluster().status().segments_leased, 1U) << "with an import";
+  EXPECT_EQ(a.cluster().status().ordinals_leased, 1000U);
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  EXPECT_EQ(a.cluster().status().segments_leased, 2U) << "with a definition";
+  EXPECT_EQ(a.cluster().status().ordinals_leased, 2000U);
+  ASSERT_EQ(define(a, "m", kCounting, StrategyId::kMemory), Outcome::kDone);
+  EXPECT_EQ(a.cluster().status().segments_leased, 2U) << "of what needs no lease";
+  // etcd has leased another, of which the node hears in its next life only.
+  const std::string before = etcd.store.value_of("/number-dispenser/alloc/d");
+  ASSERT_EQ(a.draw("d", 600), 0U);
+  ASSERT_TRUE(until([&] { return etcd.store.value_of("/number-dispenser/alloc/d") != before; }));
+  a.kill();
+  a.start();
+  join(a);
+  EXPECT_EQ(a.cluster().status().segments_leased, 1U) << "found again";
+  EXPECT_EQ(a.cluster().status().ordinals_leased, a.registry().info("d")->left() - 400);
+}
+
 TEST_F(ClusterLeases, WhoLeavesAsksForNothingMore) {
   ClusterNode& a = start("a");
   ASSERT_EQ(define(a, "d"), Outcome::kDone);

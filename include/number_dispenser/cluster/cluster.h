@@ -177,6 +177,7 @@ class Cluster {
   void look_back(Grant grant, const etcd::KeyValue& kv, bool is_latest);
   void look_again(Grant grant);
   void give(Grant& grant, Segment segment);
+  void note_leased(Segment segment);
   void note_lost(Segment segment);
   void again(Grant grant, uint64_t wait_ns);
   // heartbeat.cc
