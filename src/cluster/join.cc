@@ -237,8 +237,8 @@ void Cluster::import_some() {
       counter.next = info->next + segment_ordinals({.capacity = capacity_of(info->definition)},
                                                    info->next, settings_.segment_minutes);
     }
-    const DefinitionRecord record{info->definition,  info->strategy, clock_.unix_us(),
-                                  settings_.node_id, run_,           counter.first};
+    const DefinitionRecord record{info->definition, info->strategy, clock_.unix_us(),
+                                  settings_.node_id, counter.first};
     etcd::Txn one{.compares = {{key("def", name)},
                                {key("alloc", name)},
                                {key("node", settings_.node_id), etcd::Compare::What::kModified,

@@ -90,13 +90,14 @@ void Cluster::compare_local(const std::string& name) {
     if (!is_there) return imports_.push_back(name);
     const Listed& listed = found->second;
     const auto counter = CounterRecord::read(listed.alloc.value);
-    // An import of ours that was not answered, or whose answer did not get into the file. What was
-    // leased with it is ours where nobody has moved the counter since.
+    // An import of ours that was not answered, or whose answer did not get into the file: whichever
+    // file of ours this is, all that it has issued is below the counter. What was leased with the
+    // import is ours where nobody has moved that since.
     const auto record = DefinitionRecord::read(listed.definition.value);
     const bool is_leased = Registry::is_leased(info->definition, info->strategy);
     const uint64_t next = is_leased ? info->next : 0;
     if (counter && record && record->imported_by == settings_.node_id &&
-        record->import_next == next && (keep_ || record->import_run == run_)) {
+        record->import_next == next && record->definition == info->definition) {
       const bool was_ours = counter->node == settings_.node_id && counter->first == next &&
                             (counter->run == run_ || (keep_ && counter->run == opened_.run));
       return adopt_import(name,

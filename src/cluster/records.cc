@@ -42,7 +42,6 @@ std::string DefinitionRecord::text() const {
               {"changed_us", changed_us}};
   if (!imported_by.empty()) {
     object["imported_by"] = imported_by;
-    object["import_run"] = import_run;
     object["import_next"] = import_next;
   }
   return write(object);
@@ -61,12 +60,9 @@ std::optional<DefinitionRecord> DefinitionRecord::read(std::string_view text) {
   const Definition definition{static_cast<Kind>(*type), static_cast<uint8_t>(*length), *starting,
                               *step};
   if (!is_valid(definition)) return std::nullopt;
-  return DefinitionRecord{definition,
-                          *strategy,
-                          static_cast<int64_t>(number(object, "changed_us").value_or(0)),
-                          word(object, "imported_by").value_or(""),
-                          static_cast<uint32_t>(number(object, "import_run").value_or(0)),
-                          number(object, "import_next").value_or(0)};
+  return DefinitionRecord{
+      definition, *strategy, static_cast<int64_t>(number(object, "changed_us").value_or(0)),
+      word(object, "imported_by").value_or(""), number(object, "import_next").value_or(0)};
 }
 
 std::string CounterRecord::text() const {

@@ -16,10 +16,9 @@ struct DefinitionRecord {
   Definition definition;
   StrategyId strategy = kDefaultStrategy;
   int64_t changed_us = 0;  // since 1970, on the clock of the node that changed it; for people
-  // Of one that a server has brought with it: which run of which node, and the first ordinal that
-  // it had not issued when it was alone.
+  // Of one that a server has brought with it: which node, and the first ordinal that it had not
+  // issued when it was alone.
   std::string imported_by{};
-  uint32_t import_run = 0;
   uint64_t import_next = 0;
 
   std::string text() const;
