@@ -309,7 +309,7 @@ class Cluster {
   bool moved_twice_ = false;  // and etcd has neither
   uint64_t flushes_marked_ = 0;
   bool fence_wanted_ = false;
-  bool put_refused_ = false;  // of the mark, by the latest heartbeat
+  bool put_refused_ = false;           // of the mark, by the latest heartbeat
   std::atomic<uint64_t> answered_ns_;  // when etcd last answered
 
   std::mutex mutex_;  // of what other threads bring
