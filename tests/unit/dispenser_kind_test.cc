@@ -114,6 +114,18 @@ TEST(CellDraw, StopsAtTheCapacityAndStaysThere) {
   EXPECT_EQ(next.load(), 3U);
 }
 
+TEST(CellDraw, HasWhatADrawWouldTake) {
+  std::atomic<uint64_t> next{0};
+  Cell cell;
+  cell.next = &next;
+  cell.limit = 3;
+  EXPECT_TRUE(cell.has(3));
+  EXPECT_FALSE(cell.has(4));
+  // A draw may run ahead of a limit that is taken back meanwhile.
+  next = 5;
+  EXPECT_FALSE(cell.has(1));
+}
+
 TEST(CellDraw, AHugeCountDoesNotWrap) {
   std::atomic<uint64_t> next{10};
   Cell cell;

@@ -219,10 +219,21 @@ TEST_F(LiveDirectoryTest, NewerCountersAreSeen) {
   id[5] ^= 1;
   EXPECT_FALSE(live.newer_exists(id, 0)) << "of another state file";
   id[5] ^= 1;
+}
+
+TEST_F(LiveDirectoryTest, WhatNoServerCanHaveMadeIsNoNewerRun) {
+  leave_counters(7, 1);
+  LiveDirectory live(folder.path());
   const std::string name = only_file();
+  if (::geteuid() == 0) {
+    ASSERT_EQ(::chown(name.c_str(), 65534, 65534), 0);
+    EXPECT_TRUE(live.newer_exists(id, 6)) << "another user's server, and ours now";
+    ASSERT_EQ(::chmod(name.c_str(), 0666), 0);
+    EXPECT_FALSE(live.newer_exists(id, 6)) << "anybody's";
+  }
   std::filesystem::remove(name);
   ASSERT_EQ(::mkfifo(name.c_str(), 0600), 0);
-  EXPECT_FALSE(live.newer_exists(id, 6)) << "no server has made that";
+  EXPECT_FALSE(live.newer_exists(id, 6)) << "no file";
 }
 
 TEST_F(LiveDirectoryTest, AStartThatDidNotFinishIsNoNewerRun) {

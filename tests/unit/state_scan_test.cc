@@ -281,5 +281,23 @@ TEST_F(ScanTest, EverySingleFlippedBitIsRefusedOrHarmless) {
   EXPECT_EQ(refused, 8 * (3 * layout::kDescriptorBytes + sizeof(uint64_t)));
 }
 
+TEST_F(ScanTest, CountersOfMoreThanTheFileHasAreOfMissingDispensers) {
+  const auto found = scan(file);
+  ASSERT_TRUE(found) << found.error();
+  const uint64_t slots = found->header.extents * layout::kSlotsPerExtent;
+  Bytes counters(layout::live_bytes(found->header.extents + 1));
+  const auto line = [&](uint64_t slot) {
+    return reinterpret_cast<layout::LiveSlot*>(counters.data() + sizeof(layout::LiveHeader)) + slot;
+  };
+  for (const ScannedTenant& tenant : found->tenants)
+    line(tenant.slot)->generation = tenant.generation;
+  EXPECT_EQ(count_missing(file, counters), 0U);
+  ++line(found->tenants[0].slot)->generation;  // deleted since, and its slot used again
+  line(slots - 1)->generation = 1;
+  line(slots)->generation = 1;  // in growth that the file has not
+  EXPECT_EQ(count_missing(file, counters), 3U);
+  EXPECT_EQ(count_missing(file, {}), 0U);
+}
+
 }  // namespace
 }  // namespace number_dispenser
