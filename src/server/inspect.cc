@@ -31,7 +31,8 @@ struct Inspection {
   std::vector<std::byte> bytes;
   Scan scan;
   bool running = false;
-  bool older = false;  // than live counters that are there
+  bool older = false;     // than its live counters
+  bool restored = false;  // and there are those of a later run
   std::vector<Seen> dispensers;
 };
 
@@ -74,8 +75,8 @@ void judge(Inspection& seen, const std::string& run_dir) {
     seen.dispensers.push_back({tenant, exact, recover(tenant, line, in_cluster)});
     seen.older = seen.older || is_older(tenant, line);
   }
-  seen.older = seen.older || live.newer_exists(header.id, header.epoch) ||
-               (!clean && count_missing(seen.bytes, counters) > 0);
+  seen.older = seen.older || (!clean && count_missing(seen.bytes, counters) > 0);
+  seen.restored = live.newer_exists(header.id, header.epoch);
 }
 
 Result<Inspection> inspect(const std::string& data_dir, const std::string& run_dir) {
@@ -105,11 +106,17 @@ Result<Inspection> inspect(const std::string& data_dir, const std::string& run_d
 
 std::string recovery_of(const Inspection& seen) {
   // What a running server writes may come between the two.
-  if (seen.older && !seen.running)
-    return is_in_cluster(seen.scan.header) ? "older than the live counters: its leases are given up"
-                                           : "older than the live counters: it was restored from a "
-                                             "copy, or a flush had failed, "
-                                             "and numbers issued since may be issued again";
+  if ((seen.restored || seen.older) && !seen.running) {
+    if (is_in_cluster(seen.scan.header))
+      return "older than live counters that are there: its leases are given up";
+    return seen.restored
+               ? "older than a run whose live counters are there: it was restored from a copy, and "
+                 "numbers issued since may be issued again"
+               : "older than its live counters: it was restored from a copy, or a flush had "
+                 "failed. "
+                 "Dispensers go on where the counters are, those defined since are missing, and "
+                 "deleted ones may be back";
+  }
   if (seen.scan.header.ending == layout::Ending::kClean)
     return "stopped cleanly: every dispenser goes on exactly";
   uint64_t skipped = 0;

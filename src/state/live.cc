@@ -55,7 +55,7 @@ Fd open_regular(const std::string& path, int access) {
   return fd;
 }
 
-// What no start of this server's can have made.
+// What no other start by this user can have made.
 bool is_anothers(const std::string& path) {
   struct stat found {};
   return ::lstat(path.c_str(), &found) == 0 &&
@@ -134,8 +134,10 @@ std::vector<LiveDirectory::Found> LiveDirectory::list(const layout::FileId& id) 
 
 bool LiveDirectory::newer_exists(const layout::FileId& id, uint64_t epoch) {
   return std::ranges::any_of(list(id), [&](const Found& found) {
+    struct stat what {};
     return found.named && found.epoch > epoch &&
-           !is_anothers(fmt::format("{}/{}", directory_, found.name));
+           ::lstat(fmt::format("{}/{}", directory_, found.name).c_str(), &what) == 0 &&
+           S_ISREG(what.st_mode);
   });
 }
 

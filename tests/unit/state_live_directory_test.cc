@@ -227,9 +227,7 @@ TEST_F(LiveDirectoryTest, WhatNoServerCanHaveMadeIsNoNewerRun) {
   const std::string name = only_file();
   if (::geteuid() == 0) {
     ASSERT_EQ(::chown(name.c_str(), 65534, 65534), 0);
-    EXPECT_TRUE(live.newer_exists(id, 6)) << "another user's server, and ours now";
-    ASSERT_EQ(::chmod(name.c_str(), 0666), 0);
-    EXPECT_FALSE(live.newer_exists(id, 6)) << "anybody's";
+    EXPECT_TRUE(live.newer_exists(id, 6)) << "it ran as another user";
   }
   std::filesystem::remove(name);
   ASSERT_EQ(::mkfifo(name.c_str(), 0600), 0);
