@@ -48,10 +48,11 @@ void Cluster::heartbeat() {
     txn.then.push_back(
         {.kind = etcd::Op::Kind::kTxn, .txn = {{.then = {etcd::put(node_key, record.text())}}}});
   }
-  transact(std::move(txn), [this, moves](const etcd::Answer<etcd::TxnResult>& answer) {
-    heartbeat_in_flight_ = false;
-    on_heartbeat(answer, moves);
-  });
+  transact(std::move(txn),
+           [this, moves, compared = node_revision_](const etcd::Answer<etcd::TxnResult>& answer) {
+             heartbeat_in_flight_ = false;
+             on_heartbeat(answer, compared, moves);
+           });
   keep_alive();
 }
 
@@ -60,7 +61,8 @@ void Cluster::end_move() {
   moved_twice_ = false;
 }
 
-void Cluster::on_heartbeat(const etcd::Answer<etcd::TxnResult>& answer, uint64_t moved) {
+void Cluster::on_heartbeat(const etcd::Answer<etcd::TxnResult>& answer, etcd::Revision compared,
+                           uint64_t moved) {
   if (step_ == Step::kFailed) return;
   if (!answer) {
     // Etcd may be there all the same: the next one asks only that.
@@ -72,7 +74,7 @@ void Cluster::on_heartbeat(const etcd::Answer<etcd::TxnResult>& answer, uint64_t
   put_refused_ = false;
   if (!answer->held) {
     heartbeat_ns_ = now_ns_;
-    return note_node(answer->results[0].found);
+    return note_node(answer->results[0].found, compared);
   }
   if (moved != 0) pass_fence(answer->revision);
   if (moved == state_.stamp().mark) end_move();
@@ -101,8 +103,10 @@ void Cluster::pass_fence(etcd::Revision node) {
   fence_wanted_ = false;
 }
 
-void Cluster::note_node(const std::vector<etcd::KeyValue>& node) {
-  if (!node.empty() && node[0].modified <= node_revision_) return;
+void Cluster::note_node(const std::vector<etcd::KeyValue>& node, etcd::Revision compared) {
+  if (!node.empty() && node[0].modified < compared)
+    return fail_for_revision(compared, node[0].modified);
+  if (!node.empty() && node[0].modified <= node_revision_) return;  // known meanwhile
   const auto record = node.empty() ? std::nullopt : NodeRecord::read(node[0].value);
   // A put that was made though it was not answered: of the latest mark or the one before; or it
   // came late, with the mark that was etcd's anyway.

@@ -100,7 +100,7 @@ void Cluster::contact(const etcd::TxnResult& answer) {
   if (!(is_counted && is_fresh) && !alive.empty()) return wait_for_other(record.host);
   // A claim that is lost must not make the owner's mark one of this file's. 0 says that nobody with
   // this file ever had the id.
-  const bool had_id = was_node && stamp.previous_mark != 0;
+  const bool had_id = (was_node && stamp.previous_mark != 0) || state_.stamp().previous_mark != 0;
   previous_mark_ = keep_ ? record.mark : had_id ? random_mark() : 0;
   epoch_ = record.epoch + 1;
   step_ = keep_ || !was_node ? Step::kMark : Step::kDrop;

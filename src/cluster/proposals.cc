@@ -22,11 +22,10 @@ struct Cluster::Running {
   std::shared_ptr<Proposal> proposal;
   uint64_t give_up_ns = 0;
   uint64_t not_before_ns = 0;
-  size_t erased = 0;       // names of a removal that are done with
-  bool doubtful = false;   // an attempt was not answered, and may have been made
-  bool looked_up = false;  // whether it was, when etcd refused
-  bool may_come = false;   // the latest attempt to create may be made yet, while the node's key
-  etcd::Revision compared = 0;  // has this revision
+  size_t erased = 0;            // names of a removal that are done with
+  bool doubtful = false;        // an attempt was not answered, and may have been made
+  bool looked_up = false;       // whether it was, when etcd refused
+  etcd::Revision compared = 0;  // the node's key, by the latest attempt to create
   etcd::KeyValue kv{};          // as etcd has the definition now
   Lease lease{};                // that came with it
 };
@@ -60,7 +59,8 @@ void Cluster::take_proposals() {
 // While the node joins, for a while not at all. Nor while an earlier attempt to create may still be
 // made: it could come when what this one makes was deleted again, and its numbers begin anew.
 void Cluster::begin(RunningPtr running) {
-  const bool is_fenced = !running->may_come || node_revision_ != running->compared;
+  const bool is_fenced =
+      running->proposal->what != Proposal::What::kDefine || node_revision_ > in_doubt_;
   if (!is_fenced) want_fence();
   if (now_ns_ < running->not_before_ns) {
     wake_at(running->not_before_ns);
@@ -93,7 +93,7 @@ void Cluster::ask_for(RunningPtr running, etcd::Txn txn,
     if (answer) return then(*answer);
     const etcd::Failure& failure = answer.error();
     running->doubtful = running->doubtful || failure.may_have_happened || running->erased > 0;
-    running->may_come = failure.may_have_happened && running->compared != 0;
+    if (failure.may_have_happened) in_doubt_ = std::max(in_doubt_, running->compared);
     const bool again = running->proposal->what != Proposal::What::kRemove;
     if (failure.kind == etcd::Failure::Kind::kRefused) {
       // Etcd may refuse to change what it lets be read: what an earlier attempt has made.
@@ -129,7 +129,6 @@ void Cluster::create(const RunningPtr& running) {
   const CounterRecord counter{first.end, 0, settings_.node_id, run_};
   const DefinitionRecord record{wanted.definition, strategy, clock_.unix_us()};
   const std::string node_key = key("node", settings_.node_id);
-  running->may_come = false;
   running->compared = node_revision_;
   etcd::Txn txn{
       .compares = {{key("def", name)}, {node_key, etcd::Compare::What::kModified, node_revision_}},
@@ -140,7 +139,7 @@ void Cluster::create(const RunningPtr& running) {
                     etcd::get(node_key)}};
   ask_for(running, std::move(txn), [this, running, first](const etcd::TxnResult& answer) {
     if (answer.held) return created(running, answer, first);
-    note_node(answer.results[2].found);
+    note_node(answer.results[2].found, running->compared);
     if (step_ == Step::kFailed) return finish(*running, Proposal::Outcome::kUnknown);
     found(running, answer);
   });

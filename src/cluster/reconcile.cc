@@ -87,6 +87,7 @@ void Cluster::compare_local(const std::string& name) {
   const bool is_there = is_listed(name);
   const etcd::Revision generation = generation_of(*info);
   if (generation == 0) {
+    if (!is_there && found != listing_.end()) return fail_for_left_counter(name);
     if (!is_there) return imports_.push_back(name);
     const Listed& listed = found->second;
     const auto counter = CounterRecord::read(listed.alloc.value);
@@ -97,7 +98,8 @@ void Cluster::compare_local(const std::string& name) {
     const bool is_leased = Registry::is_leased(info->definition, info->strategy);
     const uint64_t next = is_leased ? info->next : 0;
     if (counter && record && record->imported_by == settings_.node_id &&
-        record->import_next == next && record->definition == info->definition) {
+        record->import_next == next && record->definition == info->definition &&
+        Registry::is_leased(record->definition, record->strategy) == is_leased) {
       const bool was_ours = counter->node == settings_.node_id && counter->first == next &&
                             (counter->run == run_ || (keep_ && counter->run == opened_.run));
       return adopt_import(name,
@@ -132,6 +134,15 @@ void Cluster::compare_counter(const std::string& name, const Registry::Info& inf
   if (!keep_ || !is_ours || counter->first < leased || counter->next <= counter->first) return;
   const Segment latest{counter->first, counter->next};
   if (registry_.add_segment(name, lease.generation, latest)) note_leased(latest);
+}
+
+// Somebody has deleted the definition alone, by hand; what the counter says may be issued.
+void Cluster::fail_for_left_counter(const std::string& name) {
+  fail_for_good(ExitStatus::kConfiguration,
+                fmt::format("dispenser {} served alone in this data directory, and etcd has a "
+                            "counter of that name without a definition: delete {} there, or the "
+                            "dispenser here",
+                            name, key("alloc", name)));
 }
 
 void Cluster::fail_for_counter(const std::string& name) {

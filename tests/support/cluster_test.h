@@ -35,6 +35,15 @@ class ClusterTest : public testing::Test {
     join(node);
     return node;
   }
+  // It is stopped, and has a dispenser d, of which nothing was issued.
+  ClusterNode& served_alone(std::string id, StrategyId strategy) {
+    ClusterNode& node = add(std::move(id));
+    node.start(Registry::Mode::kAlone);
+    node.registry().define(node.view(), "d", kCounting, strategy);
+    for (int at = 0; at < 3; ++at) node.tick();
+    node.kill();
+    return node;
+  }
   void join(ClusterNode& node) {
     EXPECT_TRUE(until([&] { return node.cluster().joined(); })) << node.settings.node_id;
   }

@@ -288,11 +288,7 @@ TEST_F(ClusterDefinitions, WhatServedAloneIsBroughtIntoTheCluster) {
 }
 
 TEST_F(ClusterDefinitions, AnImportThatDidNotGetIntoTheFileIsKnownByItsRecord) {
-  ClusterNode& a = add("a");
-  a.start(Registry::Mode::kAlone);
-  a.registry().define(a.view(), "d", kCounting, StrategyId::kElegantClose);
-  for (int at = 0; at < 3; ++at) a.tick();
-  a.kill();
+  ClusterNode& a = served_alone("a", StrategyId::kElegantClose);
   ClusterNode& b = start("b");
   a.start();
   // The file has nothing of it when the power goes, and another node leases meanwhile.
@@ -309,14 +305,29 @@ TEST_F(ClusterDefinitions, AnImportThatDidNotGetIntoTheFileIsKnownByItsRecord) {
 TEST_F(ClusterDefinitions, TwoThatServedAloneWithTheSameNameAreNotMixedUp) {
   ClusterNode& a = start("a");
   EXPECT_EQ(define(a, "d"), Outcome::kDone);
-  ClusterNode& b = add("b");
-  b.start(Registry::Mode::kAlone);
-  b.registry().define(b.view(), "d", kCounting, StrategyId::kElegantClose);
-  for (int at = 0; at < 3; ++at) b.tick();
-  b.kill();
+  ClusterNode& b = served_alone("b", StrategyId::kElegantClose);
   b.start();
   EXPECT_TRUE(until([&] { return b.cluster().has_failed(); }));
   EXPECT_EQ(b.cluster().failure()->status, ExitStatus::kConfiguration);
+}
+
+TEST_F(ClusterDefinitions, WhatServedAloneIsNotImportedOverACounterThatIsLeftOver) {
+  ClusterNode& a = served_alone("a", StrategyId::kElegantClose);
+  etcd.store.make({.then = {etcd::put("/number-dispenser/alloc/d", R"({"next":1000})")}});
+  a.start();
+  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
+  EXPECT_NE(a.cluster().failure()->message.find("delete /number-dispenser/alloc/d"),
+            std::string::npos);
+}
+
+TEST_F(ClusterDefinitions, AnImportIsNotTakenUpByWhatNeedsNoLease) {
+  ClusterNode& a = served_alone("a", StrategyId::kElegantClose);
+  a.start();
+  join(a);
+  a.kill();
+  ClusterNode& other = served_alone("a", StrategyId::kMemory);
+  other.start();
+  EXPECT_EQ(failure(other), ExitStatus::kConfiguration);
 }
 
 TEST_F(ClusterDefinitions, WhileEtcdRefusesConnectionsAChangeIsTriedNowAndThen) {

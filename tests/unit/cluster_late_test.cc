@@ -30,15 +30,6 @@ class ClusterLate : public ClusterTest {
       return !txn.then.empty() && txn.then.front().key == definition_key;
     });
   }
-  // With a dispenser d, of which nothing was issued.
-  ClusterNode& served_alone() {
-    ClusterNode& a = add("a");
-    a.start(Registry::Mode::kAlone);
-    a.registry().define(a.view(), "d", kCounting, StrategyId::kElegantClose);
-    for (int at = 0; at < 3; ++at) a.tick();
-    a.kill();
-    return a;
-  }
 
   std::optional<etcd::Txn> late;
 };
@@ -113,7 +104,7 @@ TEST_F(ClusterLate, APutOfTheMarkThatEtcdHasIsKnownAsOnesOwn) {
 }
 
 TEST_F(ClusterLate, AnImportMakesNothing) {
-  ClusterNode& a = served_alone();
+  ClusterNode& a = served_alone("a", StrategyId::kElegantClose);
   hold_up([](const etcd::Txn& txn) {
     return !txn.then.empty() && txn.then.front().kind == etcd::Op::Kind::kTxn;
   });

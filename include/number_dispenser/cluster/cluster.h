@@ -150,6 +150,7 @@ class Cluster {
   void reconcile();
   void compare_local(const std::string& name);
   void compare_counter(const std::string& name, const Registry::Info& info);
+  void fail_for_left_counter(const std::string& name);
   void fail_for_counter(const std::string& name);
   void fail_for_generation(const std::string& name);
   void fail_for_revision(etcd::Revision before, etcd::Revision now);
@@ -182,13 +183,14 @@ class Cluster {
   void again(Grant grant, uint64_t wait_ns);
   // heartbeat.cc
   void heartbeat();
-  void on_heartbeat(const etcd::Answer<etcd::TxnResult>& answer, uint64_t moved);
+  void on_heartbeat(const etcd::Answer<etcd::TxnResult>& answer, etcd::Revision compared,
+                    uint64_t moved);
   void end_move();
   // The node's key is to get another revision soon.
   void want_fence();
   void pass_fence(etcd::Revision node);
-  // The key, where it may not be what was compared with. Afterwards this process may have failed.
-  void note_node(const std::vector<etcd::KeyValue>& node);
+  // The key, where it is not what was compared with. Afterwards this process may have failed.
+  void note_node(const std::vector<etcd::KeyValue>& node, etcd::Revision compared);
   void keep_alive();
   void revive();
   void move_mark();
@@ -309,6 +311,7 @@ class Cluster {
   bool moved_twice_ = false;  // and etcd has neither
   uint64_t flushes_marked_ = 0;
   bool fence_wanted_ = false;
+  etcd::Revision in_doubt_ = 0;        // of the key, that an HSET compared with and may be made yet
   bool put_refused_ = false;           // of the mark, by the latest heartbeat
   std::atomic<uint64_t> answered_ns_;  // when etcd last answered
 
