@@ -98,6 +98,19 @@ TEST_F(ClusterOtherEtcd, AnEtcdThatIsRestoredUnderARunningNodeIsNoticed) {
   EXPECT_TRUE(knows(a, "d"));
 }
 
+// Others have written since, so that its revision tells nothing; the node's own key does.
+TEST_F(ClusterOtherEtcd, AnEtcdThatIsRestoredAndHasOvertakenIsNoticedByTheNodesKey) {
+  ClusterNode& a = used("a");
+  const auto backup = etcd.store;
+  take(a, "d", 10);
+  run_ms(3000);
+  const etcd::Revision before = etcd.store.revision();
+  etcd.store = backup;
+  while (etcd.store.revision() < before + 100) etcd.store.make({.then = {etcd::put("/other", "")}});
+  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
+  EXPECT_NE(a.cluster().failure()->message.find("gone back"), std::string::npos);
+}
+
 TEST_F(ClusterOtherEtcd, AnEtcdThatIsRestoredIsNoticedWhenAllIsReadAgain) {
   ClusterNode& a = start("a");
   ASSERT_EQ(define(a, "d"), Outcome::kDone);
