@@ -146,12 +146,12 @@ bool read_descriptor(std::span<const std::byte> file, ScannedTenant& tenant) {
   if (!checksum_holds(descriptor, sizeof descriptor.state)) return false;
   tenant.definition = {static_cast<Kind>(descriptor.kind), descriptor.length, descriptor.starting,
                        descriptor.step};
-  if (descriptor.name_bytes == 0 || descriptor.name_bytes > layout::kNameBytes) return false;
+  if (descriptor.name_bytes > layout::kNameBytes) return false;
   tenant.name = {reinterpret_cast<const char*>(file.data()) + offset + offsetof(Descriptor, name),
                  descriptor.name_bytes};
   tenant.generation = descriptor.generation;
   tenant.created_unix_s = descriptor.created_unix_s;
-  return is_valid(tenant.definition);
+  return is_valid_name(tenant.name) && is_valid(tenant.definition);
 }
 
 std::string slot_fault(uint32_t slot, uint64_t offset, std::string_view what) {

@@ -172,6 +172,14 @@ TEST_F(ScanTest, AWellSealedNameOfNoLengthOrTooMuchIsRefused) {
   }
 }
 
+TEST_F(ScanTest, AWellSealedNameThatNoHsetTakesIsRefused) {
+  const uint64_t offset = layout::descriptor_offset(1);
+  auto descriptor = read_at<Descriptor>(file, offset);
+  descriptor.name[2] = '\n';
+  seal_at(file, offset, descriptor, sizeof descriptor.state);
+  expect_refusal({"slot 1", "definition is damaged"});
+}
+
 TEST_F(ScanTest, OneDamagedBoundCopyIsSurvivedAndSaid) {
   const Bytes whole = file;
   for (const unsigned copy : {0U, 1U}) {
