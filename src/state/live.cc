@@ -57,10 +57,10 @@ Fd open_regular(const std::string& path, int access) {
 
 // What no other start by this user can have made.
 bool is_anothers(const std::string& path) {
+  const Fd opened = open_regular(path, O_RDWR);
   struct stat found {};
-  return ::lstat(path.c_str(), &found) == 0 &&
-         (found.st_uid != ::geteuid() || !S_ISREG(found.st_mode)) &&
-         !open_regular(path, O_RDWR).valid();
+  return !opened.valid() && ::lstat(path.c_str(), &found) == 0 &&
+         (found.st_uid != ::geteuid() || !S_ISREG(found.st_mode));
 }
 
 // The name, which is in the same folder, is still this file's.
@@ -121,7 +121,7 @@ std::vector<LiveDirectory::Found> LiveDirectory::list(const layout::FileId& id) 
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(directory_.c_str()), ::closedir);
   while (const dirent* entry = directory ? ::readdir(directory.get()) : nullptr) {
     const std::string_view name = entry->d_name;
-    if (!name.starts_with(prefix)) continue;
+    if (entry->d_type != DT_REG || !name.starts_with(prefix)) continue;
     Found found{std::string(name), 0, false};
     const char* const end = name.data() + name.size();
     const auto parsed = std::from_chars(name.data() + prefix.size(), end, found.epoch);
@@ -133,12 +133,8 @@ std::vector<LiveDirectory::Found> LiveDirectory::list(const layout::FileId& id) 
 }
 
 bool LiveDirectory::newer_exists(const layout::FileId& id, uint64_t epoch) {
-  return std::ranges::any_of(list(id), [&](const Found& found) {
-    struct stat what {};
-    return found.named && found.epoch > epoch &&
-           ::lstat(fmt::format("{}/{}", directory_, found.name).c_str(), &what) == 0 &&
-           S_ISREG(what.st_mode);
-  });
+  return std::ranges::any_of(
+      list(id), [&](const Found& found) { return found.named && found.epoch > epoch; });
 }
 
 std::unexpected<Error> LiveDirectory::in_use() const {

@@ -162,6 +162,19 @@ TEST_F(FailingLive, WhatIsNotAFileUnderTheNameIsNoRunningServer) {
   EXPECT_NE(warning(1).find("no live counters"), std::string::npos);
 }
 
+TEST_F(FailingLive, AnothersFileUnderTheNameIsNoRunningServer) {
+  if (::geteuid() != 0) GTEST_SKIP() << "cannot give a file away";
+  const std::string anothers = name(1) + ".new";
+  std::ofstream(anothers).close();
+  ASSERT_EQ(::chown(anothers.c_str(), 65534, 65534), 0);
+  ASSERT_EQ(::chmod(anothers.c_str(), 0666), 0);
+  EXPECT_NE(warning(1).find("no live counters"), std::string::npos);
+  // One that only its owner can lock may be a server's.
+  ASSERT_EQ(::chmod(anothers.c_str(), 0600), 0);
+  fail_call(Call::kOpen, EACCES);
+  EXPECT_NE(refusal(1).find(kInUse), std::string::npos);
+}
+
 TEST_F(FailingLive, AFileThatAnybodyMayLockIsNoRunningServer) {
   if (::geteuid() != 0) GTEST_SKIP() << "cannot give a file away";
   const std::string open_to_all = name(1);
@@ -176,6 +189,9 @@ TEST_F(FailingLive, AFileThatAnybodyMayLockIsNoRunningServer) {
 TEST_F(FailingLive, AStartWhoseFileIsMadeByAnotherIsRefused) {
   before_call(
       Call::kOpen, [&] { std::ofstream(name(1) + ".new").close(); }, 1);
+  EXPECT_NE(refusal(1).find(kInUse), std::string::npos);
+  // Nor can it be opened.
+  fail_call(Call::kOpen, EEXIST, 0, 3);
   EXPECT_NE(refusal(1).find(kInUse), std::string::npos);
 }
 
