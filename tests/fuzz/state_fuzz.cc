@@ -116,9 +116,9 @@ void check_crash(const Scan& found, StateRun& run) {
       if (const auto ordinal = run.draw(name)) issued[name] = *ordinal + 1;
   }
   const std::string gone = found.tenants.empty() ? "" : std::string(found.tenants[0].name);
-  const bool defined = !found.free_slots.empty() && !issued.contains("defined by the fuzzer");
+  const bool defined = !found.free_slots.empty() && !issued.contains("defined-by-the-fuzzer");
   if (defined)
-    run.registry().define(run.view(), "defined by the fuzzer", Definition{.step = 1}, {});
+    run.registry().define(run.view(), "defined-by-the-fuzzer", Definition{.step = 1}, {});
   run.settle();
   if (!gone.empty()) run.registry().remove(run.view(), gone);
   run.settle();
@@ -129,7 +129,7 @@ void check_crash(const Scan& found, StateRun& run) {
   const auto started = run.start();
   ND_CHECK(started.has_value(), "{}", started.error().message);
   ND_CHECK(gone.empty() || !run.registry().info(gone), "{} is back", gone);
-  ND_CHECK(!defined || run.registry().info("defined by the fuzzer"), "lost");
+  ND_CHECK(!defined || run.registry().info("defined-by-the-fuzzer"), "lost");
   issued.erase(gone);
   for (const auto& [name, next] : issued) {
     const auto info = run.registry().info(name);
