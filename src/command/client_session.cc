@@ -80,10 +80,14 @@ Next ClientSession::handle(std::span<const std::string_view> request, ReplySink&
   if (record_.killed.load(std::memory_order_relaxed)) return Next::kClose;
   Buffer& bytes = sink.bytes();
   Call call{*this, request, sink, ReplyWriter(bytes, protocol_)};
-  const bool muted = replies_ != Replies::kOn;
-  const Next next = muted ? answer_muted(call, bytes) : answer(call);
+  Next next = Next::kContinue;
+  if (replies_ != Replies::kOn) [[unlikely]]
+    next = answer_muted(call, bytes);
+  else
+    next = answer(call);
   // Also where the request ended without asking for it, as when its user may no longer do that.
-  if (next != Next::kRetry) proposal_.reset();
+  if (proposal_ && next != Next::kRetry) [[unlikely]]
+    proposal_.reset();
   return next;
 }
 
