@@ -233,8 +233,7 @@ constexpr auto kCommands = std::to_array<Command>({
     {"mget", -2, kWrite | kFast, kDrawAll, kString, "string", "1.0.0", "name [name ...]",
      "Issues a number of each dispenser",
      "array of numbers; null for what is not there or has none left, in a cluster TRYAGAIN for "
-     "what "
-     "has to be leased first",
+     "what has to be leased first",
      mget},
     {"monitor", 1, kOperator, kNoKeys, 0, "server", "1.0.0", "",
      "Shows every request from now on, without secrets", "OK, then a line for each request",
