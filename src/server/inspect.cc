@@ -73,9 +73,8 @@ void judge(Inspection& seen, const std::string& run_dir) {
     const bool in_cluster = is_in_cluster(seen.scan.header);
     const bool exact = clean || (line != nullptr && !(in_cluster && is_older(tenant, line)));
     seen.dispensers.push_back({tenant, exact, recover(tenant, line, in_cluster)});
-    seen.older = seen.older || is_older(tenant, line);
   }
-  seen.older = seen.older || (!clean && count_missing(seen.bytes, counters) > 0);
+  seen.older = lag_of(seen.scan, seen.bytes, counters).any();
   seen.restored = live.newer_exists(header.id, header.epoch);
 }
 
@@ -113,9 +112,8 @@ std::string recovery_of(const Inspection& seen) {
                ? "older than a run whose live counters are there: it was restored from a copy, and "
                  "numbers issued since may be issued again"
                : "older than its live counters: it was restored from a copy, or a flush had "
-                 "failed. "
-                 "Dispensers go on where the counters are, those defined since are missing, and "
-                 "deleted ones may be back";
+                 "failed. Dispensers go on where the counters are, those defined since are "
+                 "missing, and deleted ones may be back";
   }
   if (seen.scan.header.ending == layout::Ending::kClean)
     return "stopped cleanly: every dispenser goes on exactly";

@@ -247,19 +247,6 @@ bool is_older(const ScannedTenant& tenant, const layout::LiveSlot* live) {
          strategy_of(tenant.record.strategy).durable;
 }
 
-uint64_t count_missing(std::span<const std::byte> file, std::span<const std::byte> counters) {
-  uint64_t missing = 0;
-  uint64_t at = sizeof(layout::LiveHeader);
-  for (uint32_t slot = 0; at + sizeof(layout::LiveSlot) <= counters.size(); ++slot) {
-    const uint64_t offset = layout::descriptor_offset(slot) + offsetof(Descriptor, generation);
-    const uint64_t known =
-        offset + sizeof(uint64_t) <= file.size() ? read_at<uint64_t>(file, offset) : 0;
-    if (read_at<layout::LiveSlot>(counters, at).generation > known) ++missing;
-    at += sizeof(layout::LiveSlot);
-  }
-  return missing;
-}
-
 std::span<const std::byte> counters_of_run(std::span<const std::byte> live, const Header& header) {
   layout::LiveHeader counted{};
   if (live.size() < sizeof counted) return {};
@@ -272,6 +259,23 @@ const layout::LiveSlot* find_live(std::span<const std::byte> live, const Scanned
   if (offset + sizeof(layout::LiveSlot) > live.size()) return nullptr;
   const auto* slot = reinterpret_cast<const layout::LiveSlot*>(live.data() + offset);
   return slot->generation == tenant.generation ? slot : nullptr;
+}
+
+Lag lag_of(const Scan& found, std::span<const std::byte> file,
+           std::span<const std::byte> counters) {
+  Lag lag;
+  if (found.header.ending == layout::Ending::kClean) return lag;
+  for (const ScannedTenant& tenant : found.tenants)
+    if (is_older(tenant, find_live(counters, tenant))) ++lag.behind;
+  uint64_t at = sizeof(layout::LiveHeader);
+  for (uint32_t slot = 0; at + sizeof(layout::LiveSlot) <= counters.size(); ++slot) {
+    const uint64_t offset = layout::descriptor_offset(slot) + offsetof(Descriptor, generation);
+    const uint64_t known =
+        offset + sizeof(uint64_t) <= file.size() ? read_at<uint64_t>(file, offset) : 0;
+    if (read_at<layout::LiveSlot>(counters, at).generation > known) ++lag.missing;
+    at += sizeof(layout::LiveSlot);
+  }
+  return lag;
 }
 
 }  // namespace number_dispenser

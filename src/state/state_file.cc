@@ -73,16 +73,6 @@ Ending not_joined(LastEnd last) {
   }
 }
 
-// Older than the counters of its very run: a copy, or a flush has failed.
-bool is_older_file(const Scan& found, std::span<const std::byte> file,
-                   std::span<const std::byte> counters) {
-  return found.header.ending != Ending::kClean &&
-         (count_missing(file, counters) > 0 ||
-          std::ranges::any_of(found.tenants, [&](const ScannedTenant& tenant) {
-            return is_older(tenant, find_live(counters, tenant));
-          }));
-}
-
 // Makes damaged copies good, and durable, while the good ones are not written to: the power may go
 // at the next flush too, and tear the other copy.
 Result<void> repair(Storage& storage, const Scan& found) {
@@ -136,19 +126,28 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
     live.drop_current();
     return std::unexpected(repaired.error());
   }
+  const uint64_t known_bytes = layout::file_bytes(found->header.extents);
+  const Lag lag = lag_of(*found, {storage.data(), known_bytes}, previous);
   // In a cluster an older copy issues nothing again: it loses what it had leased.
-  if (restored && !is_in_cluster(found->header))
+  const bool says_so = !is_in_cluster(found->header);
+  if (restored && says_so)
     log_warn(
         "{} is older than a run whose live counters are there: it was restored from a copy, and "
         "numbers issued since may be issued again. Move every dispenser forward (DEL, then HSET "
         "with a higher starting), then remove those counters.",
         what);
+  if (lag.any() && says_so)
+    log_warn(
+        "{} is older than its live counters: it was restored from a copy, or a flush had failed. "
+        "{} dispensers go on where the live counters were, {} defined since are missing, and "
+        "deleted ones may be back.",
+        what, lag.behind, lag.missing);
   // Growth that the header does not know of yet may hold leftovers of definitions never
   // acknowledged.
-  const uint64_t known_bytes = layout::file_bytes(found->header.extents);
   std::memset(storage.data() + known_bytes, 0, storage.size() - known_bytes);
 
-  if (restored || is_older_file(*found, {storage.data(), known_bytes}, previous))
+  const bool is_older = restored || lag.any();
+  if (is_older)
     if (auto spoiled = file->spoil_marks(); !spoiled) {
       live.drop_current();
       return std::unexpected(spoiled.error());
@@ -156,8 +155,8 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
   file->header_.epoch = last_epoch + 1;
   file->header_.run = clock.monotonic_ns() ^ static_cast<uint64_t>(clock.unix_us()) << 20;
   set_run(file->live_base_, file->header_.run);
-  const bool counted = file->adopt(*found, previous, what);
-  if (!restored) file->last_end_ = last_end_of(found->header, counted);
+  const bool counted = file->adopt(*found, previous);
+  if (!is_older) file->last_end_ = last_end_of(found->header, counted);
   if (found->header.ending != Ending::kClean) file->touch_every_page();
   // Until this run has joined, its own end says nothing.
   file->header_.ending = is_in_cluster(found->header) ? not_joined(file->last_end_) : Ending::kNot;
@@ -173,22 +172,18 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
   return file;
 }
 
-bool StateFile::adopt(Scan& found, std::span<const std::byte> previous, std::string_view what) {
+bool StateFile::adopt(Scan& found, std::span<const std::byte> previous) {
   const bool clean = found.header.ending == Ending::kClean;
   const bool in_cluster = is_in_cluster(found.header);
-  const uint64_t missing = clean ? 0 : count_missing({storage_.data(), storage_.size()}, previous);
-  bool counted = !clean && !previous.empty() && missing == 0;
-  size_t older = 0;
+  bool counted = !clean && !previous.empty();
   tenancies_.resize(header_.extents * layout::kSlotsPerExtent);
   for (const ScannedTenant& tenant : found.tenants) {
     tenancies_[tenant.slot] = {tenant.generation, tenant.sequence};
     // After a clean stop the records are exact; older counters could only be left over.
     const LiveSlot* live = clean ? nullptr : find_live(previous, tenant);
-    const bool is_copy = is_older(tenant, live);
-    older += is_copy ? 1 : 0;
     // A killed run has left a line for each: one that is missing, or behind, is another file's.
     if (strategy_of(tenant.record.strategy).durable)
-      counted = counted && !is_copy && live != nullptr && live->next >= tenant.record.position;
+      counted = counted && live != nullptr && live->next >= tenant.record.position;
     const BoundRecord exact = recover(tenant, live, in_cluster);
     // Also after a clean stop: both copies are to be the same again.
     write_bound(tenant.slot, exact);
@@ -196,12 +191,6 @@ bool StateFile::adopt(Scan& found, std::span<const std::byte> previous, std::str
     live_slot(tenant.slot).next = exact.position;
     tenants_.push_back({tenant.slot, tenant.name, tenant.definition, exact});
   }
-  if (older + missing > 0 && !in_cluster)
-    log_warn(
-        "{} is older than its live counters: it was restored from a copy, or a flush had failed. "
-        "{} dispensers go on where the live counters were, {} defined since are missing, and "
-        "deleted ones may be back.",
-        what, older, missing);
   for (const uint32_t slot : found.free_slots) set_state(slot, SlotState::kFree);
   free_.assign(found.free_slots.rbegin(), found.free_slots.rend());
   free_count_.store(static_cast<uint32_t>(free_.size()));

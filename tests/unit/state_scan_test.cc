@@ -299,12 +299,12 @@ TEST_F(ScanTest, CountersOfMoreThanTheFileHasAreOfMissingDispensers) {
   };
   for (const ScannedTenant& tenant : found->tenants)
     line(tenant.slot)->generation = tenant.generation;
-  EXPECT_EQ(count_missing(file, counters), 0U);
+  EXPECT_FALSE(lag_of(*found, file, counters).any());
   ++line(found->tenants[0].slot)->generation;  // deleted since, and its slot used again
   line(slots - 1)->generation = 1;
   line(slots)->generation = 1;  // in growth that the file has not
-  EXPECT_EQ(count_missing(file, counters), 3U);
-  EXPECT_EQ(count_missing(file, {}), 0U);
+  EXPECT_EQ(lag_of(*found, file, counters).missing, 3U);
+  EXPECT_FALSE(lag_of(*found, file, {}).any());
 }
 
 }  // namespace

@@ -79,7 +79,7 @@ class LiveDirectory final : public LiveMemory {
   layout::FileId id_{};  // of this run
   uint64_t epoch_ = 0;
   std::string path_;           // with its .new
-  Fd fd_;                      // of this run's file, and its lock; none where it has no name
+  Fd fd_;                      // of this run's file, and its lock; none where it cannot be made
   bool has_room_ = false;      // for the next counters in that file; else they are in plain memory
   std::byte* base_ = nullptr;  // of the reservation
   uint64_t bytes_ = 0;         // usable

@@ -58,10 +58,6 @@ BoundRecord recover(const Definition& definition, const BoundRecord& record, con
 // lease.
 BoundRecord recover_older(const BoundRecord& record, uint64_t live);
 bool is_older(const ScannedTenant& tenant, const layout::LiveSlot* live);
-// So many dispensers have counters, which are those of the run that wrote this file, and are not in
-// it: as above.
-uint64_t count_missing(std::span<const std::byte> file, std::span<const std::byte> counters);
-
 // Which of the two, and what it makes of the tenant. Nothing that was leased goes on as an older
 // one does: the counter may be in a segment that this file knows nothing of. It goes by its record,
 // and the lease is for its owner to give up.
@@ -74,5 +70,15 @@ std::span<const std::byte> counters_of_run(std::span<const std::byte> live,
 
 // A tenant's line in a previous run's counters, or null if it is not there.
 const layout::LiveSlot* find_live(std::span<const std::byte> live, const ScannedTenant& tenant);
+
+// What the counters of the very run that wrote a file know, and the file does not: it is an older
+// copy, or a flush has failed. Nothing after a clean stop: counters could only be left over.
+struct Lag {
+  uint64_t behind = 0;   // dispensers whose records are older
+  uint64_t missing = 0;  // and those that are not in it
+
+  bool any() const { return behind + missing > 0; }
+};
+Lag lag_of(const Scan& found, std::span<const std::byte> file, std::span<const std::byte> counters);
 
 }  // namespace number_dispenser

@@ -92,7 +92,7 @@ class StateFile final : public Store {
   StateFile(Storage& storage, LiveMemory& live, const Clock& clock)
       : storage_(storage), live_(live), clock_(clock) {}
   // True if the live counters of every durable dispenser are there and belong to this very file.
-  bool adopt(Scan& found, std::span<const std::byte> previous, std::string_view what);
+  bool adopt(Scan& found, std::span<const std::byte> previous);
   Result<void> spoil_marks();
   void take_in_growth(uint64_t extents);
   void touch_every_page();
