@@ -58,6 +58,23 @@ TEST_F(ClusterLate, AnAttemptThatEtcdMayStillMakeIsNotRepeated) {
   EXPECT_TRUE(etcd.store.make(*late).held);
 }
 
+TEST_F(ClusterLate, NorIsItByAnotherRequest) {
+  ClusterNode& a = start("a");
+  bool fences = false;
+  etcd.loses = [&](unsigned, const etcd::Txn& txn) {
+    if (txn.compares.empty()) return false;
+    if (txn.compares.front().key == definition_key) return !std::exchange(late, txn).has_value();
+    const bool fence = txn.compares.front().key == node_key && txn.then.size() > 1;
+    fences = fences || fence;
+    return fence;
+  };
+  a.cluster().propose(definition("d"));
+  ASSERT_TRUE(until([&] { return fences; }));
+  a.cluster().propose(definition("d"));
+  run_ms(500);
+  EXPECT_FALSE(etcd.store.find(definition_key));
+}
+
 TEST_F(ClusterLate, AMarkThatMovesMeanwhileIsNotNoticed) {
   ClusterNode& a = start("a");
   ASSERT_EQ(define(a, "e"), Outcome::kDone);
