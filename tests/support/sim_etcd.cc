@@ -318,8 +318,9 @@ bool SimEtcd::is_cut_off(unsigned node) const {
 
 void SimEtcd::go_down(uint64_t ns) {
   down_ns_ = clock_.monotonic_ns() + ns;
-  // A new leader gives every lease its whole time again.
-  for (auto& [id, lease] : leases_) lease.end_ns = std::max(lease.end_ns, down_ns_ + lease.ttl_ns);
+  // A new leader gives every lease its whole time again; also where this takes the place of a
+  // longer outage.
+  for (auto& [id, lease] : leases_) lease.end_ns = down_ns_ + lease.ttl_ns;
 }
 
 void SimEtcd::stall_watches() {
