@@ -243,8 +243,7 @@ BoundRecord recover(const ScannedTenant& tenant, const layout::LiveSlot* live, b
 bool is_older(const ScannedTenant& tenant, const layout::LiveSlot* live) {
   // A counter past the last number there is was not counted by us.
   return live != nullptr && tenant.sequence < live->sequence &&
-         live->next <= capacity_of(tenant.definition) &&
-         strategy_of(tenant.record.strategy).durable;
+         live->next <= capacity_of(tenant.definition);
 }
 
 std::span<const std::byte> counters_of_run(std::span<const std::byte> live, const Header& header) {

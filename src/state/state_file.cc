@@ -139,7 +139,7 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
   if (lag.any() && says_so)
     log_warn(
         "{} is older than its live counters: it was restored from a copy, or a flush had failed. "
-        "{} dispensers go on where the live counters were, {} defined since are missing, and "
+        "{} dispensers go on where the live counters were, up to {} defined since are missing, and "
         "deleted ones may be back.",
         what, lag.behind, lag.missing);
   // Growth that the header does not know of yet may hold leftovers of definitions never

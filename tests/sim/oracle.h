@@ -90,7 +90,10 @@ class Oracle {
   // Nothing was asked of anything for 2 s.
   void idled();
   // Errors may come from a failed state file, or from a full disk.
-  void allow_io_error(bool allowed) { io_error_allowed_ = allowed; }
+  void allow_io_error(bool allowed) {
+    io_error_allowed_ = allowed;
+    flush_failed_ = flush_failed_ || allowed;
+  }
   void allow_no_room(bool allowed) { no_room_allowed_ = allowed; }
 
   uint64_t judged() const { return judged_; }
@@ -131,6 +134,7 @@ class Oracle {
   bool restored_counted_ = false;
   Bounds restored_bounds_;
   bool io_error_allowed_ = false;
+  bool flush_failed_ = false;  // and no start has been judged since
   bool no_room_allowed_ = false;
 };
 

@@ -150,7 +150,8 @@ void Oracle::judge_recovery(Name& name, Generation& of, const Shown& shown) {
                shown.moved, shown.wasted, of.top, of.wasted);
   if (restored_) {
     of.dead_at = 0;
-  } else if (memory && shown.moved != 0) {
+  } else if (memory && shown.moved != 0 && !flush_failed_) {
+    // A change to memory or from it may have been lost: then it goes on, whichever it was.
     world_.violate("{} is kept in memory, and goes on at ordinal {}", name.text, shown.moved);
   } else if (!memory && !random) {
     if (shown.moved < of.top)
@@ -185,7 +186,7 @@ void Oracle::restored(Bounds bounds, bool counted) {
 }
 
 void Oracle::verified() {
-  power_cut_ = restored_ = false;
+  power_cut_ = restored_ = flush_failed_ = false;
   restored_bounds_.clear();
 }
 

@@ -351,15 +351,23 @@ TEST_F(LastEndTest, ACounterBehindItsRecordIsUnknown) {
   EXPECT_EQ(machine.recovered().position, 9U);
 }
 
-TEST_F(LastEndTest, DispensersThatAreNotDurableDoNotMatter) {
+TEST_F(LastEndTest, DispensersThatAreNotDurableNeedNoCounter) {
   slot = machine.define("n", kCounting, {.strategy = StrategyId::kMemory});
-  const auto backup = machine.copy();
-  write({.bound = 5, .position = 5, .strategy = StrategyId::kMemory}, 3);
   machine.kill();
-  machine.restore(backup);
   machine.start();
   EXPECT_EQ(last_end(), LastEnd::kCounted);
 }
 
 }  // namespace
 }  // namespace number_dispenser
+TEST_F(LastEndTest, ACopyFromBeforeASwitchToADurableStrategyIsUnknown) {
+  slot = machine.define("n", kCounting, {.strategy = StrategyId::kMemory});
+  const auto backup = machine.copy();
+  write({.bound = 100, .position = 0, .strategy = StrategyId::kElegantClose}, 42);
+  machine.kill();
+  machine.restore(backup);
+  EXPECT_NE(start().find("older than its live counters"), std::string::npos);
+  EXPECT_EQ(last_end(), LastEnd::kUnknown);
+  EXPECT_EQ(machine.recovered().position, 42U);
+}
+

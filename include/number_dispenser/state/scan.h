@@ -57,6 +57,7 @@ BoundRecord recover(const Definition& definition, const BoundRecord& record, con
 // put in its place, or where a flush failed: everything that was drawn counts as issued. Without a
 // lease.
 BoundRecord recover_older(const BoundRecord& record, uint64_t live);
+// Whatever the strategy: one that keeps nothing may have been another since.
 bool is_older(const ScannedTenant& tenant, const layout::LiveSlot* live);
 // Which of the two, and what it makes of the tenant. Nothing that was leased goes on as an older
 // one does: the counter may be in a segment that this file knows nothing of. It goes by its record,
@@ -75,7 +76,7 @@ const layout::LiveSlot* find_live(std::span<const std::byte> live, const Scanned
 // copy, or a flush has failed. Nothing after a clean stop: counters could only be left over.
 struct Lag {
   uint64_t behind = 0;   // dispensers whose records are older
-  uint64_t missing = 0;  // and those that are not in it
+  uint64_t missing = 0;  // and slots used since, whose dispensers are not in it
 
   bool any() const { return behind + missing > 0; }
 };
