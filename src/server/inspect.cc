@@ -32,7 +32,7 @@ struct Inspection {
   Scan scan;
   bool running = false;
   bool older = false;     // than its live counters
-  bool restored = false;  // and there are those of a later run
+  bool restored = false;  // there are those of a later run, or of a copy's
   std::vector<Seen> dispensers;
 };
 
@@ -67,15 +67,18 @@ void judge(Inspection& seen, const std::string& run_dir) {
   const bool clean = seen.scan.header.ending == layout::Ending::kClean;
   LiveDirectory live(run_dir);
   const layout::Header& header = seen.scan.header;
-  const auto counters = counters_of_run(live.open_previous(header.id, header.epoch), header);
+  const auto left = live.open_previous(header.id, header.epoch);
+  const auto counters = counters_of_run(left, header);
   for (const ScannedTenant& tenant : seen.scan.tenants) {
     const layout::LiveSlot* line = clean ? nullptr : find_live(counters, tenant);
     const bool in_cluster = is_in_cluster(seen.scan.header);
     const bool exact = clean || (line != nullptr && !(in_cluster && is_older(tenant, line)));
     seen.dispensers.push_back({tenant, exact, recover(tenant, line, in_cluster)});
   }
-  seen.older = lag_of(seen.scan, seen.bytes, counters).any();
-  seen.restored = live.newer_exists(header.id, header.epoch);
+  // A start takes nothing from growth that the header does not know of.
+  const auto known = std::span(seen.bytes).first(layout::file_bytes(header.extents));
+  seen.older = lag_of(seen.scan, known, counters).any();
+  seen.restored = live.newer_exists(header.id, header.epoch) || (!left.empty() && counters.empty());
 }
 
 Result<Inspection> inspect(const std::string& data_dir, const std::string& run_dir) {
@@ -107,10 +110,10 @@ std::string recovery_of(const Inspection& seen) {
   // What a running server writes may come between the two.
   if ((seen.restored || seen.older) && !seen.running) {
     if (is_in_cluster(seen.scan.header))
-      return "older than live counters that are there: its leases are given up";
+      return "older than live counters that are there, or a copy: its leases are given up";
     return seen.restored
-               ? "older than a run whose live counters are there: it was restored from a copy, and "
-                 "numbers issued since may be issued again"
+               ? "not of a run whose live counters are there: it was restored from a copy, or a "
+                 "copy of it has run, and numbers issued since may be issued again"
                : "older than its live counters: it was restored from a copy, or a flush had "
                  "failed. Dispensers go on where the counters are, those defined since are "
                  "missing, and deleted ones may be back";

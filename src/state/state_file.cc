@@ -113,9 +113,10 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
   const layout::FileId& id = found->header.id;
   const uint64_t last_epoch = found->header.epoch;
   const auto newer_exists = [&] { return live.newer_exists(id, last_epoch); };
-  bool restored = newer_exists();
   const auto left = live.open_previous(id, last_epoch);
   const auto previous = counters_of_run(left, found->header);
+  // Counters of this epoch that are another run's are a copy's, which has started as well.
+  bool restored = newer_exists() || (!left.empty() && previous.empty());
   // Before anything is written: whoever runs with a copy of this file makes this start a refusal.
   const auto counters = live.create(id, last_epoch + 1, layout::live_bytes(found->header.extents));
   if (!counters) return std::unexpected(counters.error());
@@ -132,9 +133,10 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
   const bool says_so = !is_in_cluster(found->header);
   if (restored && says_so)
     log_warn(
-        "{} is older than a run whose live counters are there: it was restored from a copy, and "
-        "numbers issued since may be issued again. Move every dispenser forward (DEL, then HSET "
-        "with a higher starting), then remove those counters.",
+        "{} does not come from a run whose live counters are there: it was restored from a copy, "
+        "or a copy of it has run, and numbers issued since may be issued again. Move every "
+        "dispenser forward (DEL, then HSET with a higher starting), then remove the counters of "
+        "newer epochs.",
         what);
   if (lag.any() && says_so)
     log_warn(

@@ -197,7 +197,7 @@ TEST(StateFile, ACopyThatRanDuringTheStartIsSaid) {
   ManualClock clock;
   const std::string log =
       logged([&] { EXPECT_TRUE(StateFile::open(storage, live, clock, "memory")); });
-  EXPECT_TRUE(says(log, "older than a run whose live counters are there")) << log;
+  EXPECT_TRUE(says(log, "does not come from a run whose live counters are there")) << log;
 }
 
 TEST(StateFile, AStartThatWasKilledIsNotTakenForARestoredCopy) {

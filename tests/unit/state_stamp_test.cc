@@ -329,6 +329,22 @@ TEST_F(LastEndTest, ACopyFromBeforeAStartThatWasKilledIsUnknown) {
   EXPECT_EQ(last_end(), LastEnd::kUnknown);
 }
 
+TEST_F(LastEndTest, ACopyThatHasRunWithTheSameEpochIsSaid) {
+  define();
+  machine.stop();
+  const auto copy = machine.copy();
+  machine.start();
+  machine.stop();
+  const auto original = machine.copy();
+  machine.restore(copy);
+  machine.clock.advance_ms(1);
+  machine.start();
+  machine.kill();
+  machine.restore(original);
+  EXPECT_NE(start().find("a copy of it has run"), std::string::npos);
+  EXPECT_EQ(last_end(), LastEnd::kUnknown);
+}
+
 TEST_F(LastEndTest, ADispenserWithoutItsCounterIsUnknown) {
   define();
   const auto backup = machine.copy();
@@ -358,8 +374,6 @@ TEST_F(LastEndTest, DispensersThatAreNotDurableNeedNoCounter) {
   EXPECT_EQ(last_end(), LastEnd::kCounted);
 }
 
-}  // namespace
-}  // namespace number_dispenser
 TEST_F(LastEndTest, ACopyFromBeforeASwitchToADurableStrategyIsUnknown) {
   slot = machine.define("n", kCounting, {.strategy = StrategyId::kMemory});
   const auto backup = machine.copy();
@@ -371,3 +385,5 @@ TEST_F(LastEndTest, ACopyFromBeforeASwitchToADurableStrategyIsUnknown) {
   EXPECT_EQ(machine.recovered().position, 42U);
 }
 
+}  // namespace
+}  // namespace number_dispenser
