@@ -63,6 +63,12 @@ bool is_anothers(const std::string& path) {
          (found.st_uid != ::geteuid() || !S_ISREG(found.st_mode));
 }
 
+// What only its owner can have locked, and this process cannot open.
+bool is_closed_to_us(const std::string& path) {
+  struct stat found {};
+  return ::lstat(path.c_str(), &found) == 0 && S_ISREG(found.st_mode) && (found.st_mode & 077) == 0;
+}
+
 // The name, which is in the same folder, is still this file's.
 bool is_at(const std::string& path, int fd) {
   struct stat opened {};
@@ -74,11 +80,12 @@ bool is_at(const std::string& path, int fd) {
 // False, and nothing is removed, where another process has it locked.
 bool remove_unlocked(const std::string& path) {
   const Fd fd = open_regular(path, O_RDWR);
-  if (fd.valid() && lock_file(fd.get()) == EAGAIN) return false;
+  if (!fd.valid()) return true;
+  const int error = lock_file(fd.get());
   // Whoever had the lock may have removed it, and where there was none another start may have made
   // one: the name is then that start's, which can have locked it.
-  if (fd.valid() && is_at(path, fd.get())) ::unlink(path.c_str());
-  return true;
+  if (error == 0 && is_at(path, fd.get())) ::unlink(path.c_str());
+  return error != EAGAIN;
 }
 
 }  // namespace
@@ -153,6 +160,11 @@ bool LiveDirectory::another_runs() const {
       if (path == path_) continue;
       const Fd fd = open_regular(path, O_RDWR);
       if (fd.valid() && lock_file(fd.get()) == EAGAIN) return true;
+      if (look == 0 && !fd.valid() && is_closed_to_us(path))
+        log_warn(
+            "whether another number-dispenser runs with a copy of this state file cannot be told, "
+            "and it would issue the same numbers: its live counters, {}, cannot be opened",
+            path);
     }
   return false;
 }
@@ -249,8 +261,14 @@ void LiveDirectory::drop_previous() {
 }
 
 void LiveDirectory::drop_newer() {
-  for (const Found& found : list(id_))
-    if (found.epoch > epoch_) remove_unlocked(fmt::format("{}/{}", directory_, found.name));
+  for (const Found& found : list(id_)) {
+    if (found.epoch <= epoch_) continue;
+    const std::string path = fmt::format("{}/{}", directory_, found.name);
+    remove_unlocked(path);
+    if (::access(path.c_str(), F_OK) == 0)
+      log_warn("{} cannot be removed, and while it is there no start keeps what it had leased",
+               path);
+  }
 }
 
 void LiveDirectory::drop_current() {

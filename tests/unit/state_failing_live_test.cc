@@ -151,6 +151,35 @@ TEST_F(FailingLive, WithoutAddressSpaceAStartIsRefused) {
   EXPECT_TRUE(std::filesystem::is_empty(shm.path()));
 }
 
+TEST_F(FailingLive, WhetherCountersThatCannotBeOpenedAreOfARunningServerIsNotKnown) {
+  leave(7);
+  fail_call(Call::kOpen, EACCES, 2);
+  EXPECT_NE(warning(1).find(name(7) + ", cannot be opened"), std::string::npos);
+  EXPECT_EQ(warning(2), "");
+}
+
+TEST_F(FailingLive, OnlyWhatIsLockedIsRemoved) {
+  leave(1);
+  LiveDirectory live(shm.path());
+  ASSERT_TRUE(live.create(id, 2, kBytes));
+  fail_call(Call::kFcntl, ENOLCK);
+  live.drop_previous();
+  EXPECT_NE(path(1), "");
+}
+
+TEST_F(FailingLive, NewerCountersThatCannotBeRemovedAreSaid) {
+  leave(7);
+  LiveDirectory live(shm.path());
+  ASSERT_TRUE(live.create(id, 1, kBytes));
+  fail_call(Call::kOpen, EACCES);
+  testing::internal::CaptureStderr();
+  live.drop_newer();
+  EXPECT_NE(testing::internal::GetCapturedStderr().find(name(7) + " cannot be removed"),
+            std::string::npos);
+  live.drop_newer();
+  EXPECT_EQ(path(7), "");
+}
+
 TEST_F(FailingLive, CountersThatCannotBeLockedAreNotUsed) {
   fail_call(Call::kFcntl, ENOLCK);
   EXPECT_NE(warning(1).find("no live counters"), std::string::npos);

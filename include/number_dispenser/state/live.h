@@ -44,7 +44,8 @@ class LiveMemory {
 
 // Files `number-dispenser-<id>-<epoch>.live` in a tmpfs folder, mode 0600; with `.new` behind it
 // until the epoch is durable. A name is removed only by who has locked the file. Not seen are
-// counters whose names are gone, those in another folder, and those of who could make no file.
+// counters whose names are gone, those in another folder, and those of who could make no file; nor,
+// with a warning, those that cannot be opened, as another user's cannot.
 class LiveDirectory final : public LiveMemory {
  public:
   explicit LiveDirectory(std::string directory);
