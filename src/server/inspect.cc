@@ -84,7 +84,8 @@ void judge(Inspection& seen, const std::string& run_dir) {
 Result<Inspection> inspect(const std::string& data_dir, const std::string& run_dir) {
   Inspection seen;
   seen.path = fmt::format("{}/{}", data_dir, FileStorage::kFileName);
-  seen.running = is_locked(fmt::format("{}/{}", data_dir, FileStorage::kLockName));
+  const std::string lock = fmt::format("{}/{}", data_dir, FileStorage::kLockName);
+  seen.running = is_locked(lock);
   // A running server may be writing the very record that is read: damage must show again and again.
   constexpr int kTries = 5;
   constexpr int kPauseMs = 20;
@@ -102,6 +103,8 @@ Result<Inspection> inspect(const std::string& data_dir, const std::string& run_d
       return fail(ExitStatus::kIoError, fmt::format("{}: {}", seen.path, scanned.error()));
     seen.scan = std::move(*scanned);
     judge(seen, run_dir);
+    // It may have started since, and moved the epoch.
+    seen.running = seen.running || is_locked(lock);
     return seen;
   }
 }

@@ -88,7 +88,8 @@ Result<std::unique_ptr<Server>> Server::create(const Config& config,
   ::mallopt(M_MMAP_THRESHOLD, 128 * 1024);
   std::unique_ptr<Server> server(new Server(config, std::move(reread)));
   // The folder's lock comes first, so that a second server hears of the first one; its epoch last,
-  // since a start that fails should not move it: only the ACL file is read later.
+  // since a start that fails should not move it: only whose file it is, and the ACL file, come to
+  // light later.
   for (const auto& step : {std::function([&] { return server->watch_signals(); }),
                            std::function([&] { return server->make_rings(config.threads); }),
                            std::function([&] { return server->open_storage(config); }),

@@ -39,7 +39,8 @@ class Server {
   static Result<void> check(const Config& config);
   ~Server();
 
-  // Serves until a signal or a failure stops it. An error is the state file's or the cluster's.
+  // Serves until a signal or a failure stops it. An error is the ring's, the state file's or
+  // the cluster's.
   Result<void> run();
 
  private:
