@@ -50,8 +50,8 @@ struct alignas(64) Cell {
 
   // A draw of so many would have succeeded.
   bool has(uint64_t count) const {
-    const uint64_t first = next->load();
     const uint64_t end = limit.load();
+    const uint64_t first = next->load();
     return first <= end && count <= end - first;
   }
 
