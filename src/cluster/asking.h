@@ -2,12 +2,18 @@
 // again later.
 #pragma once
 
+#include <string>
 #include <utility>
 
 #include "number_dispenser/base/log.h"
 #include "number_dispenser/cluster/cluster.h"
 
 namespace number_dispenser {
+
+// Makes its transaction go through etcd's log, so that no member answers from what it had before.
+inline etcd::Op get_by_log(std::string key) {
+  return {.kind = etcd::Op::Kind::kTxn, .txn = {{.then = {etcd::get(std::move(key))}}}};
+}
 
 template <class Then>
 void Cluster::ask(etcd::Txn txn, Then then) {

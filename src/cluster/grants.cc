@@ -33,7 +33,7 @@ void Cluster::send_grants() {
       grants_.push_back({.wish = std::move(wish),
                          .not_before_ns = waits ? 0 : now_ns_ + jitter_ns(kFirstWishNs)});
     }
-  // While etcd is away the heartbeat alone asks whether it is back.
+  // Not before the heartbeat has seen that this is the etcd of before.
   if (!connected_.load()) return;
   uint64_t first_ns = UINT64_MAX;
   size_t left = grants_.size();

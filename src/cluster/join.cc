@@ -43,7 +43,8 @@ void Cluster::join() {
   switch (step_) {
     case Step::kContact:
       return ask({.then = {etcd::get(key("node", settings_.node_id)),
-                           etcd::get(key("alive", settings_.node_id))}},
+                           etcd::get(key("alive", settings_.node_id)),
+                           get_by_log(settings_.prefix + "/changes")}},
                  &Cluster::contact);
     case Step::kDrop:
       return drop();

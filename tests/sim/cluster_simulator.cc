@@ -72,6 +72,8 @@ void ClusterSimulator::choose_faults() {
   etcd_.faults = {.lost_request = sometimes(50),
                   .lost_answer = sometimes(100),
                   .late_request = sometimes(50),
+                  .stale_read = sometimes(30),
+                  .made_refusal = sometimes(500),
                   .cut_watch = sometimes(100),
                   .stalled_watch = sometimes(100),
                   .slow = sometimes(200)};

@@ -30,6 +30,12 @@ bool changes(const std::vector<etcd::Op>& ops) {
   });
 }
 
+bool only_reads(const std::vector<etcd::Op>& ops) {
+  return std::ranges::all_of(ops, [](const etcd::Op& op) {
+    return op.kind == etcd::Op::Kind::kGet || op.kind == etcd::Op::Kind::kList;
+  });
+}
+
 etcd::Failure no_space() {
   return {etcd::Failure::Kind::kRefused, false, "etcdserver: mvcc: database space exceeded"};
 }
@@ -234,8 +240,10 @@ class SimEtcd::Connection final : public etcd::Client {
     ask<etcd::TxnResult>(
         writes,
         [&etcd = etcd_, txn = std::move(txn)]() -> etcd::Answer<etcd::TxnResult> {
-          if (etcd.refuses(txn)) return std::unexpected(no_space());
-          return etcd.store.transact(txn);
+          if (only_reads(txn.then) && only_reads(txn.otherwise)) return etcd.read(txn);
+          if (!etcd.refuses(txn)) return etcd.store.transact(txn);
+          if (etcd.chance(etcd.faults.made_refusal)) etcd.store.transact(txn);
+          return std::unexpected(no_space());
         },
         std::move(callback));
   }
@@ -276,6 +284,14 @@ std::unique_ptr<etcd::Client> SimEtcd::connect(unsigned node, std::function<void
   auto link = std::make_shared<Link>(*this, node, std::move(notify));
   links_.push_back(link);
   return std::make_unique<Connection>(*this, std::move(link));
+}
+
+// Of what is stale only the revision shows: what was read is not to be believed anyway.
+etcd::Answer<etcd::TxnResult> SimEtcd::read(const etcd::Txn& txn) {
+  auto answer = store.transact(txn);
+  if (answer && chance(faults.stale_read))
+    answer->revision -= 1 + static_cast<etcd::Revision>(random_.below(5));
+  return answer;
 }
 
 etcd::Answer<int64_t> SimEtcd::grant(int64_t ttl_s) {

@@ -27,6 +27,8 @@ struct EtcdFaults {
   unsigned lost_request = 0;        // never made
   unsigned lost_answer = 0;         // made, and the client does not hear of it
   unsigned late_request = 0;        // made when its client has given it up
+  unsigned stale_read = 0;          // of those that only read: as of an earlier revision
+  unsigned made_refusal = 0;        // of those that find no space: made, and refused all the same
   unsigned cut_watch = 0;
   unsigned stalled_watch = 0;  // says nothing more, without an end
   unsigned slow = 0;           // takes up to most_slow_ns more each way
@@ -125,6 +127,7 @@ class SimEtcd {
   void at(uint64_t ns, std::function<void()> what) { due_.emplace(ns, std::move(what)); }
   bool refuses() const { return clock_.monotonic_ns() < refusing_ns_; }
   bool refuses(const etcd::Txn& txn) const;
+  etcd::Answer<etcd::TxnResult> read(const etcd::Txn& txn);
   etcd::Answer<int64_t> grant(int64_t ttl_s);
   etcd::Answer<int64_t> prolong(int64_t lease);
   etcd::Answer<bool> revoke(int64_t lease);
