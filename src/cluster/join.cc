@@ -9,6 +9,7 @@
 //   list      all definitions and counters, at one revision;
 //   import    what this server had defined before it was a node.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -28,7 +29,7 @@ constexpr uint64_t kPlacingNs = 10 * kNsPerS;  // for the state file to grow
 constexpr uint64_t kSettleNs = 2'000'000;      // how often to look whether a change has settled
 constexpr int64_t kAliveS = 10;
 constexpr int64_t kPage = 500;
-constexpr size_t kImportsAtOnce = 40;  // three operations each
+constexpr size_t kImportsAtOnce = 40;
 
 }  // namespace
 
@@ -240,12 +241,17 @@ void Cluster::import_some() {
     }
     const DefinitionRecord record{info->definition, info->strategy, clock_.unix_us(),
                                   settings_.node_id, counter.first};
+    // What this file brings, it brings once: if it is deleted in the cluster, it stays deleted.
+    const std::string brought =
+        key("imported", fmt::format("{:02x}/{}", fmt::join(state_.id(), ""), name));
     etcd::Txn one{.compares = {{key("def", name)},
                                {key("alloc", name)},
+                               {brought},
                                {key("node", settings_.node_id), etcd::Compare::What::kModified,
                                 node_revision_}},
                   .then = {etcd::put(key("def", name), record.text()),
-                           etcd::put(key("alloc", name), counter.text())}};
+                           etcd::put(key("alloc", name), counter.text()), etcd::put(brought, "")},
+                  .otherwise = {etcd::get(brought), etcd::get(key("def", name))}};
     all.then.push_back({.kind = etcd::Op::Kind::kTxn, .txn = {std::move(one)}});
     importing_.emplace_back(name, counter.next);
   }
@@ -266,8 +272,15 @@ void Cluster::imported(const etcd::TxnResult& answer) {
   imports_.pop_front();
   for (size_t at = 0; at < importing_.size(); ++at) {
     const auto& [name, end] = importing_[at];
-    if (answer.results[at].txn[0].held) {
+    const etcd::TxnResult& one = answer.results[at].txn[0];
+    if (one.held) {
       adopt_import(name, {answer.revision, answer.revision, answer.revision, end, true}, end);
+      continue;
+    }
+    if (!one.results[0].found.empty() && one.results[1].found.empty()) {
+      log_warn("{} was imported from this state file before, and deleted since: it is deleted here",
+               name);
+      remove_local(name);
       continue;
     }
     // It is there since the list was made, or the id is another's. Look again.

@@ -136,3 +136,20 @@ TEST_F(ClusterLate, AnImportMakesNothing) {
 
 }  // namespace
 }  // namespace number_dispenser
+// It was killed before its file had the import, or a backup from before that was put back.
+TEST_F(ClusterLate, WhatWasImportedAndDeletedIsNotImportedAgain) {
+  ClusterNode& a = served_alone("a", StrategyId::kElegantClose);
+  const auto alone = a.copy();
+  a.start();
+  join(a);
+  take(a, "d", 10);
+  ASSERT_EQ(remove(a, "d"), Outcome::kDone);
+  a.kill();
+  a.restore(alone, 1);
+  a.start();
+  join(a);
+  EXPECT_FALSE(etcd.store.find(definition_key));
+  EXPECT_TRUE(until([&] { return !knows(a, "d"); }));
+  EXPECT_EQ(define(a, "d"), Outcome::kDone) << "by who wants it anew";
+}
+
