@@ -103,7 +103,7 @@ void Cluster::contact(const etcd::TxnResult& answer) {
   // A claim that is lost must not make the owner's mark one of this file's. 0 says that nobody with
   // this file ever had the id.
   const bool had_id = (was_node && stamp.previous_mark != 0) || state_.stamp().previous_mark != 0;
-  previous_mark_ = keep_ ? record.mark : had_id ? random_mark() : 0;
+  previous_mark_ = keep_ && record.mark != 0 ? record.mark : had_id ? random_mark() : 0;
   epoch_ = record.epoch + 1;
   step_ = keep_ || !was_node ? Step::kMark : Step::kDrop;
   if (step_ == Step::kDrop)

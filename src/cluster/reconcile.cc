@@ -59,7 +59,7 @@ void Cluster::reconcile() {
     return known.second.modified <= listed_ && !is_listed(known.first);
   });
   absl::erase_if(gone_, [&](const auto& gone) { return gone.second <= listed_; });
-  waiting_.clear();
+  std::erase_if(waiting_, [&](const auto& waiting) { return !known_.contains(waiting.first); });
   for (const std::string& name : names) compare_local(name);
   if (step_ == Step::kFailed) return;
   for (auto& [name, listed] : listing_) {
