@@ -22,12 +22,14 @@ struct Cluster::Running {
   std::shared_ptr<Proposal> proposal;
   uint64_t give_up_ns = 0;
   uint64_t not_before_ns = 0;
-  size_t erased = 0;            // names of a removal that are done with
-  bool doubtful = false;        // an attempt was not answered, and may have been made
-  bool looked_up = false;       // whether it was, when etcd refused
-  etcd::Revision compared = 0;  // the node's key, by the latest attempt to create
-  etcd::KeyValue kv{};          // as etcd has the definition now
-  Lease lease{};                // that came with it
+  size_t erased = 0;               // names of a removal that are done with
+  bool doubtful = false;           // an attempt may have been made, without a word of it
+  bool unanswered = false;         // and one may come yet
+  std::string refusal{};           // etcd's, after which it was looked up whether one was made
+  etcd::Revision asked_after = 0;  // of the first attempt
+  etcd::Revision compared = 0;     // the node's key, by the latest attempt to create
+  etcd::KeyValue kv{};             // as etcd has the definition now
+  Lease lease{};                   // that came with it
 };
 
 std::shared_ptr<const Proposal> Cluster::propose(Proposal proposal) {
@@ -87,18 +89,28 @@ void Cluster::attempt(const RunningPtr& running) {
 
 void Cluster::ask_for(RunningPtr running, etcd::Txn txn,
                       std::function<void(const etcd::TxnResult&)> then) {
+  if (running->asked_after == 0) running->asked_after = newest_;
   transact(std::move(txn), [this, running = std::move(running),
                             then = std::move(then)](const etcd::Answer<etcd::TxnResult>& answer) {
     if (step_ == Step::kFailed) return finish(*running, Proposal::Outcome::kUnknown);
     if (answer) return then(*answer);
     const etcd::Failure& failure = answer.error();
+    const bool is_refused = failure.kind == etcd::Failure::Kind::kRefused;
+    const bool may_come = failure.may_have_happened && !is_refused;
     running->doubtful = running->doubtful || failure.may_have_happened || running->erased > 0;
-    if (failure.may_have_happened) in_doubt_ = std::max(in_doubt_, running->compared);
+    running->unanswered = running->unanswered || may_come;
+    if (may_come && running->compared != 0) {
+      // Also where nobody tries again: it must not come when a later one was deleted.
+      in_doubt_ = std::max(in_doubt_, running->compared);
+      want_fence();
+    }
     const bool again = running->proposal->what != Proposal::What::kRemove;
-    if (failure.kind == etcd::Failure::Kind::kRefused) {
-      // Etcd may refuse to change what it lets be read: what an earlier attempt has made.
-      if (again && running->doubtful && !std::exchange(running->looked_up, true))
+    if (is_refused) {
+      // Etcd may refuse to change what it lets be read: what an earlier attempt has made, or this.
+      if (again && running->doubtful && running->refusal.empty()) {
+        running->refusal = failure.text;
         return look_up(running);
+      }
       return finish(*running, Proposal::Outcome::kRefused, failure.text);
     }
     // Creating, when an earlier attempt cannot come any more, or switching twice, says what is
@@ -130,16 +142,17 @@ void Cluster::create(const RunningPtr& running) {
   const DefinitionRecord record{wanted.definition, strategy, clock_.unix_us()};
   const std::string node_key = key("node", settings_.node_id);
   running->compared = node_revision_;
-  etcd::Txn txn{
-      .compares = {{key("def", name)}, {node_key, etcd::Compare::What::kModified, node_revision_}},
-      .then = {etcd::put(key("def", name), record.text()),
-               etcd::put(key("alloc", name), counter.text()),
-               etcd::put(settings_.prefix + "/changes", "")},
-      .otherwise = {etcd::get(key("def", name)), etcd::get(key("alloc", name)),
-                    etcd::get(node_key)}};
+  etcd::Txn txn{.compares = {{key("def", name)},
+                             {key("alloc", name)},
+                             {node_key, etcd::Compare::What::kModified, node_revision_}},
+                .then = {etcd::put(key("def", name), record.text()),
+                         etcd::put(key("alloc", name), counter.text()),
+                         etcd::put(settings_.prefix + "/changes", "")},
+                .otherwise = {etcd::get(key("def", name)), etcd::get(key("alloc", name)),
+                              etcd::get(settings_.prefix + "/changes"), etcd::get(node_key)}};
   ask_for(running, std::move(txn), [this, running, first](const etcd::TxnResult& answer) {
     if (answer.held) return created(running, answer, first);
-    note_node(answer.results[2].found, running->compared);
+    note_node(answer.results[3].found, running->compared);
     if (step_ == Step::kFailed) return finish(*running, Proposal::Outcome::kUnknown);
     found(running, answer);
   });
@@ -195,7 +208,8 @@ void Cluster::take_first(const Running& running) {
 
 void Cluster::look_up(const RunningPtr& running) {
   const std::string& name = running->proposal->names.front();
-  etcd::Txn txn{.then = {etcd::get(key("def", name)), etcd::get(key("alloc", name))}};
+  etcd::Txn txn{.then = {etcd::get(key("def", name)), etcd::get(key("alloc", name)),
+                         etcd::get(settings_.prefix + "/changes")}};
   ask_for(running, std::move(txn),
           [this, running](const etcd::TxnResult& answer) { found(running, answer); });
 }
@@ -208,6 +222,17 @@ void Cluster::found(const RunningPtr& running, const etcd::TxnResult& answer) {
   if (is_old(wanted.names.front(), answer.revision + 1)) return attempt_anew(running);
   if (answer.results[0].found.empty()) {
     if (!defines) return finish(*running, Proposal::Outcome::kNotFound);
+    if (!running->refusal.empty()) {
+      // Not made, where no definition has changed since: else it may have been deleted again.
+      const auto& changes = answer.results[2].found;
+      const bool unchanged = changes.empty() || changes[0].modified <= running->asked_after;
+      if (unchanged && !running->unanswered) running->doubtful = false;
+      return finish(*running, Proposal::Outcome::kRefused, running->refusal);
+    }
+    // Somebody has deleted the definition alone, by hand; what the counter says may be issued.
+    if (const auto& left = answer.results[1].found; !left.empty())
+      return finish(*running, Proposal::Outcome::kRefused,
+                    "a counter without a definition, " + left.front().key + ", is left over");
     return attempt_anew(running);  // the mark has moved, or it was deleted since
   }
   const etcd::KeyValue& kv = answer.results[0].found.front();
@@ -267,6 +292,7 @@ void Cluster::change_strategy(const RunningPtr& running, const etcd::KeyValue& k
   });
 }
 
+// Within another, which an etcd without space does not refuse: it makes some.
 void Cluster::erase(const RunningPtr& running) {
   const auto& names = running->proposal->names;
   etcd::Txn txn;
@@ -276,15 +302,16 @@ void Cluster::erase(const RunningPtr& running) {
     txn.then.push_back(etcd::erase(key("alloc", names[at])));
   }
   txn.then.push_back(etcd::put(settings_.prefix + "/changes", ""));
-  ask_for(running, std::move(txn),
+  ask_for(running, {.then = {{.kind = etcd::Op::Kind::kTxn, .txn = {std::move(txn)}}}},
           [this, running](const etcd::TxnResult& answer) { erased(running, answer); });
 }
 
 void Cluster::erased(const RunningPtr& running, const etcd::TxnResult& answer) {
   Proposal& proposal = *running->proposal;
-  for (size_t at = 0; at + 1 < answer.results.size(); at += 2) {
+  const auto& results = answer.results[0].txn[0].results;
+  for (size_t at = 0; at + 1 < results.size(); at += 2) {
     const std::string& name = proposal.names[running->erased++];
-    proposal.removed += answer.results[at].deleted;
+    proposal.removed += results[at].deleted;
     const auto known = known_.find(name);
     // Defined anew, and heard of before this answer.
     if (known != known_.end() && known->second.generation > answer.revision) continue;

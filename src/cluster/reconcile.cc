@@ -63,7 +63,7 @@ void Cluster::reconcile() {
   for (const std::string& name : names) compare_local(name);
   if (step_ == Step::kFailed) return;
   for (auto& [name, listed] : listing_) {
-    // A counter alone is what a node that was cut off may have left; it says nothing.
+    // A counter alone is left where somebody has deleted the definition by hand: nobody's.
     if (listed.definition.created == 0 || is_old(name, listed_ + 1)) continue;
     Known& known = known_[name];
     const bool has_first = known.has_first && known.generation == listed.definition.created;
@@ -110,7 +110,8 @@ void Cluster::compare_local(const std::string& name) {
     return fail_for_good(
         ExitStatus::kConfiguration,
         fmt::format("dispenser {} exists in the cluster, and in this data directory as one that "
-                    "served alone: delete one of the two first",
+                    "served alone: delete it in the cluster, on another node, or start this one "
+                    "with an empty data directory",
                     name));
   }
   if (is_old(name, listed_ + 1)) return;
@@ -140,8 +141,7 @@ void Cluster::compare_counter(const std::string& name, const Registry::Info& inf
 void Cluster::fail_for_left_counter(const std::string& name) {
   fail_for_good(ExitStatus::kConfiguration,
                 fmt::format("dispenser {} served alone in this data directory, and etcd has a "
-                            "counter of that name without a definition: delete {} there, or the "
-                            "dispenser here",
+                            "counter of that name without a definition: delete {} there",
                             name, key("alloc", name)));
 }
 

@@ -37,6 +37,11 @@ bool is_turned_away(const Rejection& rejection) {
          says(rejection, "etcdserver: too many requests");
 }
 
+// Said before, or with the last change that etcd had space for: that is made (its issue 16659).
+bool may_be_made(const Rejection& rejection) {
+  return says(rejection, "database space exceeded");
+}
+
 bool is_of_the_member(int code) {
   return code == kNone || code == kCancelled || code == kUnknown || code == kDeadlineExceeded ||
          code == kAborted || code == kInternal || code == kUnavailable || code == kDataLoss;
@@ -60,7 +65,7 @@ Verdict judge(const Rejection& rejection) {
   Kind kind = Kind::kRefused;
   if (says(rejection, "has been compacted")) kind = Kind::kCompacted;
   if (says(rejection, "requested lease not found")) kind = Kind::kNotFound;
-  return {Fault::kRequest, kind, true, std::move(text)};
+  return {Fault::kRequest, kind, !may_be_made(rejection), std::move(text)};
 }
 
 Verdict judge_status(long status, const std::optional<Json>& json) {

@@ -192,10 +192,12 @@ def make_room(etcd):
 def test_etcd_without_space(new_etcd, join):
     etcd = new_etcd(options=("--quota-backend-bytes", 16 << 20)).start()
     nodes, drawn = two_nodes(etcd, join)
+    assert nodes[0].command("HSET", "gone", "type", 3) == 1
     fill(etcd)
     reply = nodes[0].command("HSET", "new", "type", 3)
-    assert isinstance(reply, Error) and b"space exceeded" in reply, reply
-    # etcd 3.4 refuses puts, but not those in transactions within transactions, as leases and marks are: nodes go on.
+    assert isinstance(reply, Error) and b"etcd refuses" in reply and b"space exceeded" in reply, reply
+    # etcd 3.4 refuses puts, but not those in transactions within transactions, as leases, marks and deletions are.
+    assert nodes[0].command("DEL", "gone") == 1
     drawers = [Drawer(Restless(node), drawn) for node in nodes]
     for drawer in drawers:
         drawer.start()

@@ -37,7 +37,7 @@ bool only_reads(const std::vector<etcd::Op>& ops) {
 }
 
 etcd::Failure no_space() {
-  return {etcd::Failure::Kind::kRefused, false, "etcdserver: mvcc: database space exceeded"};
+  return {etcd::Failure::Kind::kRefused, true, "etcdserver: mvcc: database space exceeded"};
 }
 etcd::Failure unreachable(bool may_have_happened) {
   return {etcd::Failure::Kind::kUnreachable, may_have_happened, "no answer"};

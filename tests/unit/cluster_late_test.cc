@@ -58,6 +58,20 @@ TEST_F(ClusterLate, AnAttemptThatEtcdMayStillMakeIsNotRepeated) {
   EXPECT_TRUE(etcd.store.make(*late).held);
 }
 
+TEST_F(ClusterLate, AnAttemptAfterWhichNobodyTriesAgainMakesNothing) {
+  ClusterNode& a = start("a");
+  etcd.loses = [this](unsigned, const etcd::Txn& txn) {
+    if (txn.then.empty() || txn.then.front().key != definition_key) return false;
+    late = txn;  // the latest
+    return true;
+  };
+  const auto decided = a.cluster().propose(definition("d"));
+  ASSERT_TRUE(until([&] { return decided->done(); }));
+  EXPECT_EQ(decided->outcome.load(), Outcome::kUnknown);
+  run_ms(2000);
+  EXPECT_FALSE(etcd.store.make(*late).held);
+}
+
 TEST_F(ClusterLate, NorIsItByAnotherRequest) {
   ClusterNode& a = start("a");
   bool fences = false;
@@ -134,8 +148,6 @@ TEST_F(ClusterLate, AnImportMakesNothing) {
   EXPECT_FALSE(etcd.store.find(definition_key));
 }
 
-}  // namespace
-}  // namespace number_dispenser
 // It was killed before its file had the import, or a backup from before that was put back.
 TEST_F(ClusterLate, WhatWasImportedAndDeletedIsNotImportedAgain) {
   ClusterNode& a = served_alone("a", StrategyId::kElegantClose);
@@ -153,3 +165,5 @@ TEST_F(ClusterLate, WhatWasImportedAndDeletedIsNotImportedAgain) {
   EXPECT_EQ(define(a, "d"), Outcome::kDone) << "by who wants it anew";
 }
 
+}  // namespace
+}  // namespace number_dispenser

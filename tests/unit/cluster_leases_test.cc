@@ -133,12 +133,36 @@ TEST_F(ClusterLeases, EtcdThatRefusesLeasesNothingUntilItHasRoom) {
   EXPECT_TRUE(a.cluster().leases());
 }
 
+TEST_F(ClusterLeases, AChangeThatEtcdHasMadeAndRefusedIsFoundMade) {
+  ClusterNode& a = start("a");
+  etcd.faults.made_refusal = 1000;
+  etcd.refuse(3'600'000'000'000, false);
+  EXPECT_EQ(define(a, "d"), Outcome::kDone);
+  take(a, "d", 10);
+  EXPECT_EQ(switch_to(a, "d", StrategyId::kPreClose), Outcome::kDone);
+}
+
+TEST_F(ClusterLeases, WhetherOneThatEtcdHasRefusedWasMadeMayNotBeKnown) {
+  ClusterNode& a = start("a");
+  etcd.refuse(3'600'000'000'000, false);
+  etcd.loses = [&](unsigned, const etcd::Txn& txn) {
+    // Somebody else defines something, just before it is looked up.
+    if (!txn.compares.empty() || txn.then.front().key != "/number-dispenser/def/d") return false;
+    etcd.store.make({.then = {etcd::put("/number-dispenser/changes", "")}});
+    return false;
+  };
+  EXPECT_EQ(define(a, "d"), Outcome::kUnknown);
+}
+
 TEST_F(ClusterLeases, WhereEtcdRefusesOnlyDefinitionsNumbersComeAllTheTime) {
   ClusterNode& a = start("a");
   ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  ASSERT_EQ(define(a, "without"), Outcome::kDone);
   take(a, "d", 10);
   etcd.refuse(3'600'000'000'000, false);
   EXPECT_EQ(define(a, "e"), Outcome::kRefused);
+  ASSERT_EQ(remove(a, "without"), Outcome::kDone) << "it makes room";
+  EXPECT_FALSE(knows(a, "without"));
   std::set<std::string> marks;
   const uint64_t until_ns = clock.monotonic_ns() + 10'000'000'000;
   while (clock.monotonic_ns() < until_ns) {

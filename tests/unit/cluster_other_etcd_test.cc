@@ -1,4 +1,5 @@
-// Which etcd a node refuses: another one, one that was emptied, and one that was restored.
+// Which etcd a node refuses: another one, one that was emptied, and one that was restored; and what
+// it makes of one in which somebody has changed keys by hand.
 #include "cluster_test.h"
 
 namespace number_dispenser {
@@ -31,6 +32,49 @@ TEST_F(ClusterOtherEtcd, AnotherEtcdBehindTheSameEndpointsIsRefusedAtEveryStep) 
     etcd.cluster_id = 0xc1;
     a.kill();
   }
+}
+
+// As a member does that stood still (etcd's issue 20418).
+TEST_F(ClusterOtherEtcd, AnAnswerFromBeforeIsNoOtherEtcd) {
+  ClusterNode& a = used("a");
+  etcd.faults.stale_read = 1000;
+  run_ms(10'000);
+  EXPECT_FALSE(a.cluster().has_failed());
+  EXPECT_NE(a.cluster().status().last_failure.find("an answer of revision"), std::string::npos);
+  stop(a);
+  etcd.faults = {};
+  a.start();
+  join(a);
+  EXPECT_EQ(a.cluster().status().ordinals_dropped, 0U);
+  take(a, "d", 10);
+}
+
+TEST_F(ClusterOtherEtcd, NothingIsDefinedOverACounterThatIsLeftOver) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  take(a, "d", 10);
+  etcd.store.make({.then = {etcd::erase("/number-dispenser/def/d")}});
+  ASSERT_TRUE(until([&] { return !knows(a, "d"); }));
+  EXPECT_EQ(define(a, "d"), Outcome::kRefused);
+  EXPECT_NE(last->text.find("/number-dispenser/alloc/d"), std::string::npos) << last->text;
+  EXPECT_EQ(remove(a, "d"), Outcome::kDone) << "or by hand";
+  EXPECT_EQ(define(a, "d"), Outcome::kDone);
+}
+
+TEST_F(ClusterOtherEtcd, AKeyThatCannotBeReadDoesNotMakeAFileOneThatNeverHadTheId) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  take(a, "d", 10);
+  a.kill();
+  const std::string node_key = "/number-dispenser/node/a";
+  etcd.store.make({.then = {etcd::put(node_key, "broken")}});
+  etcd.loses = [&](unsigned, const etcd::Txn& txn) {
+    return !txn.then.empty() && txn.then.front().key == node_key && !txn.compares.empty();
+  };
+  a.start();
+  const uint64_t mark = a.state().stamp().mark;
+  ASSERT_TRUE(until([&] { return a.state().stamp().mark != mark; }));
+  EXPECT_NE(a.state().stamp().previous_mark, 0U);
 }
 
 TEST_F(ClusterOtherEtcd, AnEmptiedEtcdIsRefused) {

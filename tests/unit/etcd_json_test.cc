@@ -185,6 +185,9 @@ TEST(EtcdJsonTest, EachRejectionHasItsConsequence) {
   EXPECT_EQ(kind(7, "etcdserver: permission denied"), Failure::Kind::kRefused);
   EXPECT_EQ(kind(8, "etcdserver: mvcc: database space exceeded"), Failure::Kind::kRefused);
   EXPECT_EQ(kind(3, "etcdserver: request is too large"), Failure::Kind::kRefused);
+  EXPECT_TRUE(
+      judge({8, "etcdserver: mvcc: database space exceeded"}).failure(true).may_have_happened);
+  EXPECT_FALSE(judge({3, "etcdserver: request is too large"}).failure(true).may_have_happened);
   EXPECT_EQ(judge({16, "etcdserver: invalid auth token"}).fault, Fault::kToken);
   EXPECT_EQ(judge({3, "etcdserver: revision of auth store is old"}).fault, Fault::kToken);
   EXPECT_EQ(judge({8, "etcdserver: too many requests"}).fault, Fault::kMember);
