@@ -242,16 +242,16 @@ void Cluster::import_some() {
     const DefinitionRecord record{info->definition, info->strategy, clock_.unix_us(),
                                   settings_.node_id, counter.first};
     // What this file brings, it brings once: if it is deleted in the cluster, it stays deleted.
-    const std::string brought =
-        key("imported", fmt::format("{:02x}/{}", fmt::join(state_.id(), ""), name));
-    etcd::Txn one{.compares = {{key("def", name)},
-                               {key("alloc", name)},
-                               {brought},
-                               {key("node", settings_.node_id), etcd::Compare::What::kModified,
-                                node_revision_}},
-                  .then = {etcd::put(key("def", name), record.text()),
-                           etcd::put(key("alloc", name), counter.text()), etcd::put(brought, "")},
-                  .otherwise = {etcd::get(brought), etcd::get(key("def", name))}};
+    const std::string brought = imported_key(name);
+    etcd::Txn one{
+        .compares = {{key("def", name)},
+                     {key("alloc", name)},
+                     {brought},
+                     {key("node", settings_.node_id), etcd::Compare::What::kModified,
+                      node_revision_}},
+        .then = {etcd::put(key("def", name), record.text()),
+                 etcd::put(key("alloc", name), counter.text()), etcd::put(brought, record.text())},
+        .otherwise = {etcd::get(brought), etcd::get(key("def", name))}};
     all.then.push_back({.kind = etcd::Op::Kind::kTxn, .txn = {std::move(one)}});
     importing_.emplace_back(name, counter.next);
   }
@@ -277,15 +277,41 @@ void Cluster::imported(const etcd::TxnResult& answer) {
       adopt_import(name, {answer.revision, answer.revision, answer.revision, end, true}, end);
       continue;
     }
-    if (!one.results[0].found.empty() && one.results[1].found.empty()) {
-      log_warn("{} was imported from this state file before, and deleted since: it is deleted here",
-               name);
-      remove_local(name);
+    const auto& brought = one.results[0].found;
+    if (!brought.empty() && one.results[1].found.empty()) {
+      remove_imported(name, brought.front());
+      if (step_ == Step::kFailed) return;
       continue;
     }
     // It is there since the list was made, or the id is another's. Look again.
     step_ = Step::kClaim;
   }
+}
+
+std::string Cluster::imported_key(const std::string& name) const {
+  return key("imported", fmt::format("{:02x}/{}", fmt::join(state_.id(), ""), name));
+}
+
+// It was imported from this file, and deleted since: by who did not know of what it has issued
+// alone after that.
+void Cluster::remove_imported(const std::string& name, const etcd::KeyValue& brought) {
+  const auto info = registry_.info(name);
+  const auto record = DefinitionRecord::read(brought.value);
+  if (!info) return;
+  const bool is_leased = Registry::is_leased(info->definition, info->strategy);
+  if (record && record->definition == info->definition &&
+      (!is_leased || info->next <= record->import_next)) {
+    log_warn(
+        "dispenser {} was imported from this state file before, and deleted since: so here too",
+        name);
+    remove_local(name);
+    return;
+  }
+  fail_for_good(
+      ExitStatus::kConfiguration,
+      fmt::format("dispenser {} was imported from this state file before, deleted since, and has "
+                  "served alone again: delete {} in etcd to import it as it is now",
+                  name, brought.key));
 }
 
 void Cluster::serve() {

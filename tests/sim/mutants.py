@@ -84,9 +84,10 @@ MUTANTS = [
     Mutant('live counters of another run are trusted', 'src/state/state_file.cc',
            '  const auto left = live.open_previous(id, last_epoch);\n'
            '  const auto previous = counters_of_run(left, found->header);\n',
-           '  auto previous = live.open_previous(id, last_epoch);\n'
-           '  for (uint64_t epoch = last_epoch + 50; previous.empty() && epoch > last_epoch + 1; --epoch)\n'
-           '    previous = live.open_previous(id, epoch);\n'),
+           '  auto left = live.open_previous(id, last_epoch);\n'
+           '  for (uint64_t epoch = last_epoch + 50; left.empty() && epoch > last_epoch + 1; --epoch)\n'
+           '    left = live.open_previous(id, epoch);\n'
+           '  const auto previous = left;\n'),
     Mutant('a file older than its counters goes on at its bound', 'src/state/scan.cc',
            'const bool older = is_older(tenant, live);', 'const bool older = false;'),
     Mutant('live counters are not looked for', 'src/state/state_file.cc',

@@ -165,5 +165,30 @@ TEST_F(ClusterLate, WhatWasImportedAndDeletedIsNotImportedAgain) {
   EXPECT_EQ(define(a, "d"), Outcome::kDone) << "by who wants it anew";
 }
 
+TEST_F(ClusterLate, WhatHasServedAloneAgainIsNotDeletedWithoutAWord) {
+  ClusterNode& a = served_alone("a", StrategyId::kElegantClose);
+  const auto alone = a.copy();
+  a.start();
+  join(a);
+  ASSERT_EQ(remove(a, "d"), Outcome::kDone);
+  a.kill();
+  a.restore(alone, 1);
+  a.live.lose();
+  a.start(Registry::Mode::kAlone);
+  ASSERT_EQ(a.draw("d"), 0U);
+  for (int at = 0; at < 3; ++at) a.tick();
+  a.kill();
+  a.start();
+  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
+  const std::string& says = a.cluster().failure()->message;
+  const size_t at = says.find("/number-dispenser/imported/");
+  ASSERT_NE(at, std::string::npos) << says;
+  etcd.store.make({.then = {etcd::erase(says.substr(at, says.find(' ', at) - at))}});
+  a.kill();
+  a.start();
+  join(a);
+  EXPECT_EQ(take(a, "d"), 1U);
+}
+
 }  // namespace
 }  // namespace number_dispenser

@@ -137,6 +137,8 @@ class Cluster {
   void take_page(const etcd::TxnResult& answer);
   void import_some();
   void imported(const etcd::TxnResult& answer);
+  std::string imported_key(const std::string& name) const;
+  void remove_imported(const std::string& name, const etcd::KeyValue& brought);
   void serve();
   // reconcile.cc
   struct Newest {
