@@ -98,6 +98,7 @@ void Cluster::transact(etcd::Txn txn, etcd::Callback<etcd::TxnResult> then) {
   etcd::Txn asked = txn;
   client_.transact(std::move(txn), [this, asked = std::move(asked), seen = newest_,
                                     then = std::move(then)](etcd::Answer<etcd::TxnResult> answer) {
+    if (answer && step_ != Step::kFailed && is_other_etcd()) fail_for_other_etcd();
     if (step_ == Step::kFailed) return then(std::move(answer));
     if (answer && answer->revision < seen + (has_put(asked, *answer) ? 1 : 0)) {
       if (goes_through_log(asked)) {

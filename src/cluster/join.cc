@@ -292,15 +292,15 @@ std::string Cluster::imported_key(const std::string& name) const {
   return key("imported", fmt::format("{:02x}/{}", fmt::join(state_.id(), ""), name));
 }
 
-// It was imported from this file, and deleted since: by who did not know of what it has issued
-// alone after that.
+// It was imported from this file, and deleted since: by who did not know of a copy that has served
+// alone again, or is older.
 void Cluster::remove_imported(const std::string& name, const etcd::KeyValue& brought) {
   const auto info = registry_.info(name);
   const auto record = DefinitionRecord::read(brought.value);
   if (!info) return;
   const bool is_leased = Registry::is_leased(info->definition, info->strategy);
   if (record && record->definition == info->definition &&
-      (!is_leased || info->next <= record->import_next)) {
+      (!is_leased || info->next == record->import_next)) {
     log_warn(
         "dispenser {} was imported from this state file before, and deleted since: so here too",
         name);
@@ -309,8 +309,8 @@ void Cluster::remove_imported(const std::string& name, const etcd::KeyValue& bro
   }
   fail_for_good(
       ExitStatus::kConfiguration,
-      fmt::format("dispenser {} was imported from this state file before, deleted since, and has "
-                  "served alone again: delete {} in etcd to import it as it is now",
+      fmt::format("dispenser {} was imported from this state file before and deleted since, but is "
+                  "at another number here: delete {} in etcd to import it as it is",
                   name, brought.key));
 }
 

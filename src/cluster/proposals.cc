@@ -214,6 +214,15 @@ void Cluster::look_up(const RunningPtr& running) {
           [this, running](const etcd::TxnResult& answer) { found(running, answer); });
 }
 
+// Etcd has refused, and what was asked for is not there: it was not made, where no definition has
+// changed since; else it may have been, and undone.
+void Cluster::refuse(const RunningPtr& running, const etcd::TxnResult& answer) {
+  const auto& changes = answer.results[2].found;
+  const bool unchanged = changes.empty() || changes[0].modified <= running->asked_after;
+  if (unchanged && !running->unanswered) running->doubtful = false;
+  finish(*running, Proposal::Outcome::kRefused, running->refusal);
+}
+
 // There is one of that name already, or there is none to be switched.
 void Cluster::found(const RunningPtr& running, const etcd::TxnResult& answer) {
   const Proposal& wanted = *running->proposal;
@@ -222,13 +231,7 @@ void Cluster::found(const RunningPtr& running, const etcd::TxnResult& answer) {
   if (is_old(wanted.names.front(), answer.revision + 1)) return attempt_anew(running);
   if (answer.results[0].found.empty()) {
     if (!defines) return finish(*running, Proposal::Outcome::kNotFound);
-    if (!running->refusal.empty()) {
-      // Not made, where no definition has changed since: else it may have been deleted again.
-      const auto& changes = answer.results[2].found;
-      const bool unchanged = changes.empty() || changes[0].modified <= running->asked_after;
-      if (unchanged && !running->unanswered) running->doubtful = false;
-      return finish(*running, Proposal::Outcome::kRefused, running->refusal);
-    }
+    if (!running->refusal.empty()) return refuse(running, answer);
     // Somebody has deleted the definition alone, by hand; what the counter says may be issued.
     if (const auto& left = answer.results[1].found; !left.empty())
       return finish(*running, Proposal::Outcome::kRefused,
@@ -246,6 +249,7 @@ void Cluster::found(const RunningPtr& running, const etcd::TxnResult& answer) {
     if (Registry::is_leased(record->definition, strategy) !=
         Registry::is_leased(record->definition, record->strategy))
       return finish(*running, Proposal::Outcome::kMemory);
+    if (!running->refusal.empty()) return refuse(running, answer);
     return change_strategy(running, kv, *record);
   }
   running->kv = kv;

@@ -121,8 +121,9 @@ std::string differs(std::string_view name) {
 Next undecided(Call& call, const Proposal& proposal) {
   switch (proposal.outcome.load()) {
     case Proposal::Outcome::kUnknown:
-      return error(call,
-                   "TRYAGAIN etcd did not answer: it is not known whether the change was made");
+      return error(call, fmt::format("TRYAGAIN {}: it is not known whether the change was made",
+                                     proposal.text.empty() ? "etcd did not answer"
+                                                           : printable(proposal.text)));
     case Proposal::Outcome::kRefused:
       return error(call, fmt::format("ERR etcd refuses the change: {}", printable(proposal.text)));
     default:

@@ -165,7 +165,7 @@ TEST_F(ClusterLate, WhatWasImportedAndDeletedIsNotImportedAgain) {
   EXPECT_EQ(define(a, "d"), Outcome::kDone) << "by who wants it anew";
 }
 
-TEST_F(ClusterLate, WhatHasServedAloneAgainIsNotDeletedWithoutAWord) {
+TEST_F(ClusterLate, WhatIsAtAnotherNumberThanItWasImportedWithIsNotDeletedWithoutAWord) {
   ClusterNode& a = served_alone("a", StrategyId::kElegantClose);
   const auto alone = a.copy();
   a.start();

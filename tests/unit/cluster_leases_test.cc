@@ -142,6 +142,15 @@ TEST_F(ClusterLeases, AChangeThatEtcdHasMadeAndRefusedIsFoundMade) {
   EXPECT_EQ(switch_to(a, "d", StrategyId::kPreClose), Outcome::kDone);
 }
 
+TEST_F(ClusterLeases, ASwitchThatEtcdRefusesIsSaidToBeRefused) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  etcd.refuse(3'600'000'000'000, false);
+  EXPECT_EQ(switch_to(a, "d", StrategyId::kPreClose), Outcome::kRefused);
+  EXPECT_EQ(define(a, "d", kCounting, StrategyId::kPreClose), Outcome::kRefused);
+  EXPECT_NE(last->text.find("space exceeded"), std::string::npos) << last->text;
+}
+
 TEST_F(ClusterLeases, WhetherOneThatEtcdHasRefusedWasMadeMayNotBeKnown) {
   ClusterNode& a = start("a");
   etcd.refuse(3'600'000'000'000, false);
@@ -152,6 +161,7 @@ TEST_F(ClusterLeases, WhetherOneThatEtcdHasRefusedWasMadeMayNotBeKnown) {
     return false;
   };
   EXPECT_EQ(define(a, "d"), Outcome::kUnknown);
+  EXPECT_NE(last->text.find("space exceeded"), std::string::npos) << "why";
 }
 
 TEST_F(ClusterLeases, WhereEtcdRefusesOnlyDefinitionsNumbersComeAllTheTime) {

@@ -77,6 +77,15 @@ TEST_F(ClusterOtherEtcd, AKeyThatCannotBeReadDoesNotMakeAFileOneThatNeverHadTheI
   EXPECT_NE(a.state().stamp().previous_mark, 0U);
 }
 
+TEST_F(ClusterOtherEtcd, AnotherEtcdOfFewerChangesIsNotTakenForARestoredOne) {
+  ClusterNode& a = used("a");
+  etcd.cluster_id = 0xbad;
+  etcd.store = {};
+  EXPECT_EQ(failure(a), ExitStatus::kConfiguration);
+  EXPECT_NE(a.cluster().failure()->message.find("0000000000000bad"), std::string::npos)
+      << a.cluster().failure()->message;
+}
+
 TEST_F(ClusterOtherEtcd, AnEmptiedEtcdIsRefused) {
   ClusterNode& a = used("a");
   stop(a);

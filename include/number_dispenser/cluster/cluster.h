@@ -8,6 +8,7 @@
 // Keys in etcd, below the prefix (records.h has the values):
 //   def/<name>    a definition; the revision that created it is its generation
 //   alloc/<name>  how many of its ordinals are leased; only ever goes up, by compare-and-swap
+//   imported/<file>/<name>  of an import from this state file, which is made once
 //   changes       put with every change of a definition, so that a watch that hangs is seen
 //   node/<id>     the mark and the epoch of the process that serves with this id
 //   alive/<id>    is there while that process is in touch
@@ -209,6 +210,7 @@ class Cluster {
   bool is_own_first(const etcd::KeyValue& kv, const CounterRecord& counter) const;
   void take_first(const Running& running);
   void look_up(const RunningPtr& running);
+  void refuse(const RunningPtr& running, const etcd::TxnResult& answer);
   void found(const RunningPtr& running, const etcd::TxnResult& answer);
   void change_strategy(const RunningPtr& running, const etcd::KeyValue& kv,
                        DefinitionRecord record);
