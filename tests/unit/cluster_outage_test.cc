@@ -116,6 +116,19 @@ TEST_F(ClusterOutage, AnotherLookAtDefinitionsDoesNotWaitForRoom) {
   EXPECT_TRUE(until([&] { return !knows(a, "d"); }, 3000)) << "nothing is followed";
 }
 
+TEST_F(ClusterOutage, WhatWaitsForRoomKeepsItsFirstSegmentOverAnotherLook) {
+  ClusterNode& a = start("a");
+  ASSERT_EQ(define(a, "d"), Outcome::kDone);
+  std::string waits = "n0";
+  for (int at = 1; define(a, waits) == Outcome::kDone; ++at) waits = fmt::format("n{}", at);
+  ASSERT_EQ(last->outcome.load(), Outcome::kNoRoom);
+  forget_history();
+  run_ms(3000);
+  for (const char* name : {"d", "n0"}) ASSERT_EQ(remove(a, name), Outcome::kDone);
+  ASSERT_TRUE(until([&] { return knows(a, waits); }));
+  EXPECT_EQ(take(a, waits), 0U);
+}
+
 TEST_F(ClusterOutage, NothingIsLeasedBeforeAHeartbeatHasSeenTheEtcdOfBefore) {
   ClusterNode& a = idle();
   etcd.go_down(5 * kNsPerS);
