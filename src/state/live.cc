@@ -66,7 +66,7 @@ bool is_anothers(const std::string& path) {
 // What only its owner can have locked, and this process cannot open.
 bool is_closed_to_us(const std::string& path) {
   struct stat found {};
-  return ::lstat(path.c_str(), &found) == 0 && S_ISREG(found.st_mode) && (found.st_mode & 077) == 0;
+  return ::lstat(path.c_str(), &found) == 0 && (found.st_mode & 077) == 0;
 }
 
 // The name, which is in the same folder, is still this file's.

@@ -158,6 +158,13 @@ TEST_F(FailingLive, WhetherCountersThatCannotBeOpenedAreOfARunningServerIsNotKno
   EXPECT_EQ(warning(2), "");
 }
 
+TEST_F(FailingLive, CountersThatGoWhileTheyAreLookedForAreOfNoRunningServer) {
+  leave(7);
+  before_call(
+      Call::kOpen, [&] { std::filesystem::remove(name(7)); }, 2);
+  EXPECT_EQ(warning(1), "");
+}
+
 TEST_F(FailingLive, OnlyWhatIsLockedIsRemoved) {
   leave(1);
   LiveDirectory live(shm.path());
