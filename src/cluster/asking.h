@@ -12,7 +12,7 @@ namespace number_dispenser {
 
 // Makes its transaction go through etcd's log, so that no member answers from what it had before.
 inline etcd::Op get_by_log(std::string key) {
-  return {.kind = etcd::Op::Kind::kTxn, .txn = {{.then = {etcd::get(std::move(key))}}}};
+  return etcd::within({.then = {etcd::get(std::move(key))}});
 }
 
 template <class Then>

@@ -98,20 +98,18 @@ void Cluster::transact(etcd::Txn txn, etcd::Callback<etcd::TxnResult> then) {
   etcd::Txn asked = txn;
   client_.transact(std::move(txn), [this, asked = std::move(asked), seen = newest_,
                                     then = std::move(then)](etcd::Answer<etcd::TxnResult> answer) {
-    if (answer && step_ != Step::kFailed && is_other_etcd()) fail_for_other_etcd();
     if (step_ == Step::kFailed) return then(std::move(answer));
-    if (answer && answer->revision < seen + (has_put(asked, *answer) ? 1 : 0)) {
-      if (goes_through_log(asked)) {
-        fail_for_revision(seen, answer->revision);
-      } else {
-        transact({.then = {get_by_log(settings_.prefix + "/changes")}}, [](const auto&) {});
-        answer = std::unexpected(
-            etcd::Failure{.text = fmt::format("an answer of revision {} after one of {}",
-                                              answer->revision, seen)});
-      }
+    const bool goes_back = answer && answer->revision < seen + (has_put(asked, *answer) ? 1 : 0);
+    if (goes_back && !goes_through_log(asked) && !is_other_etcd()) {
+      transact({.then = {get_by_log(changes_key())}}, [](const auto&) {});
+      answer = std::unexpected(etcd::Failure{
+          .text = fmt::format("an answer of revision {} after one of {}", answer->revision, seen)});
     }
-    if (step_ != Step::kFailed) note_answer(answer ? nullptr : &answer.error());
-    if (answer) newest_ = std::max(newest_, answer->revision);
+    note_answer(answer ? nullptr : &answer.error());
+    if (answer) {
+      if (goes_back && step_ != Step::kFailed) fail_for_revision(seen, answer->revision);
+      newest_ = std::max(newest_, answer->revision);
+    }
     then(std::move(answer));
   });
 }

@@ -16,7 +16,7 @@ void Cluster::watch() {
   watch_began_ns_ = now_ns_;
   // `changes` comes before all definitions, and nothing between: its changes count as heard of also
   // where no definition has changed.
-  client_.watch(settings_.prefix + "/changes", etcd::after_prefix(key("def", "")), watched_ + 1,
+  client_.watch(changes_key(), etcd::after_prefix(key("def", "")), watched_ + 1,
                 [this](const etcd::Answer<etcd::Watched>& news) { on_watched(news); });
 }
 

@@ -52,7 +52,7 @@ void Cluster::send_grants() {
       }
       auto txn = grant_txn(grant);
       if (!txn) continue;
-      all.then.push_back({.kind = etcd::Op::Kind::kTxn, .txn = {std::move(*txn)}});
+      all.then.push_back(etcd::within(std::move(*txn)));
       batch.push_back(std::move(grant));
       names.insert(batch.back().wish.name);
     }

@@ -39,14 +39,13 @@ void Cluster::heartbeat() {
   const bool puts = (fences || move_ == Move::kFlushed) && !put_refused_;
   const uint64_t moves = puts ? state_.stamp().mark : 0;
   etcd::Txn txn{.compares = {{node_key, etcd::Compare::What::kModified, node_revision_}},
-                .then = {etcd::get(settings_.prefix + "/changes")},
+                .then = {etcd::get(changes_key())},
                 .otherwise = {etcd::get(node_key)}};
   // Where etcd has used up its space it refuses puts, but for those in transactions within others,
   // of which it does not reckon the size.
   if (puts) {
     const NodeRecord record{state_.stamp().mark, epoch_, host_};
-    txn.then.push_back(
-        {.kind = etcd::Op::Kind::kTxn, .txn = {{.then = {etcd::put(node_key, record.text())}}}});
+    txn.then.push_back(etcd::within({.then = {etcd::put(node_key, record.text())}}));
   }
   transact(std::move(txn),
            [this, moves, compared = node_revision_](const etcd::Answer<etcd::TxnResult>& answer) {

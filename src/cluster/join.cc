@@ -44,8 +44,7 @@ void Cluster::join() {
   switch (step_) {
     case Step::kContact:
       return ask({.then = {etcd::get(key("node", settings_.node_id)),
-                           etcd::get(key("alive", settings_.node_id)),
-                           get_by_log(settings_.prefix + "/changes")}},
+                           etcd::get(key("alive", settings_.node_id)), get_by_log(changes_key())}},
                  &Cluster::contact);
     case Step::kDrop:
       return drop();
@@ -242,7 +241,8 @@ void Cluster::import_some() {
     const DefinitionRecord record{info->definition, info->strategy, clock_.unix_us(),
                                   settings_.node_id, counter.first};
     // What this file brings, it brings once: if it is deleted in the cluster, it stays deleted.
-    const std::string brought = imported_key(name);
+    const std::string brought =
+        key("imported", fmt::format("{:02x}/{}", fmt::join(state_.id(), ""), name));
     etcd::Txn one{
         .compares = {{key("def", name)},
                      {key("alloc", name)},
@@ -252,7 +252,7 @@ void Cluster::import_some() {
         .then = {etcd::put(key("def", name), record.text()),
                  etcd::put(key("alloc", name), counter.text()), etcd::put(brought, record.text())},
         .otherwise = {etcd::get(brought), etcd::get(key("def", name))}};
-    all.then.push_back({.kind = etcd::Op::Kind::kTxn, .txn = {std::move(one)}});
+    all.then.push_back(etcd::within(std::move(one)));
     importing_.emplace_back(name, counter.next);
   }
   if (importing_.empty()) {
@@ -263,7 +263,7 @@ void Cluster::import_some() {
     if (waits && !joined_.load()) return;
     return serve();
   }
-  all.then.push_back(etcd::put(settings_.prefix + "/changes", ""));
+  all.then.push_back(etcd::put(changes_key(), ""));
   ask(std::move(all), &Cluster::imported);
 }
 
@@ -286,10 +286,6 @@ void Cluster::imported(const etcd::TxnResult& answer) {
     // It is there since the list was made, or the id is another's. Look again.
     step_ = Step::kClaim;
   }
-}
-
-std::string Cluster::imported_key(const std::string& name) const {
-  return key("imported", fmt::format("{:02x}/{}", fmt::join(state_.id(), ""), name));
 }
 
 // It was imported from this file, and deleted since: by who did not know of a copy that has served

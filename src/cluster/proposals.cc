@@ -63,7 +63,6 @@ void Cluster::take_proposals() {
 void Cluster::begin(RunningPtr running) {
   const bool is_fenced =
       running->proposal->what != Proposal::What::kDefine || node_revision_ > in_doubt_;
-  if (!is_fenced) want_fence();
   if (now_ns_ < running->not_before_ns) {
     wake_at(running->not_before_ns);
     early_.push_back(std::move(running));
@@ -99,11 +98,9 @@ void Cluster::ask_for(RunningPtr running, etcd::Txn txn,
     const bool may_come = failure.may_have_happened && !is_refused;
     running->doubtful = running->doubtful || failure.may_have_happened || running->erased > 0;
     running->unanswered = running->unanswered || may_come;
-    if (may_come && running->compared != 0) {
-      // Also where nobody tries again: it must not come when a later one was deleted.
-      in_doubt_ = std::max(in_doubt_, running->compared);
-      want_fence();
-    }
+    if (may_come) in_doubt_ = std::max(in_doubt_, running->compared);
+    // Also where nobody tries again: it must not come when a later one was deleted.
+    if (node_revision_ <= in_doubt_) want_fence();
     const bool again = running->proposal->what != Proposal::What::kRemove;
     if (is_refused) {
       // Etcd may refuse to change what it lets be read: what an earlier attempt has made, or this.
@@ -142,14 +139,14 @@ void Cluster::create(const RunningPtr& running) {
   const DefinitionRecord record{wanted.definition, strategy, clock_.unix_us()};
   const std::string node_key = key("node", settings_.node_id);
   running->compared = node_revision_;
-  etcd::Txn txn{.compares = {{key("def", name)},
-                             {key("alloc", name)},
-                             {node_key, etcd::Compare::What::kModified, node_revision_}},
-                .then = {etcd::put(key("def", name), record.text()),
-                         etcd::put(key("alloc", name), counter.text()),
-                         etcd::put(settings_.prefix + "/changes", "")},
-                .otherwise = {etcd::get(key("def", name)), etcd::get(key("alloc", name)),
-                              etcd::get(settings_.prefix + "/changes"), etcd::get(node_key)}};
+  etcd::Txn txn{
+      .compares = {{key("def", name)},
+                   {key("alloc", name)},
+                   {node_key, etcd::Compare::What::kModified, node_revision_}},
+      .then = {etcd::put(key("def", name), record.text()),
+               etcd::put(key("alloc", name), counter.text()), etcd::put(changes_key(), "")},
+      .otherwise = {etcd::get(key("def", name)), etcd::get(key("alloc", name)),
+                    etcd::get(changes_key()), etcd::get(node_key)}};
   ask_for(running, std::move(txn), [this, running, first](const etcd::TxnResult& answer) {
     if (answer.held) return created(running, answer, first);
     note_node(answer.results[3].found, running->compared);
@@ -209,7 +206,7 @@ void Cluster::take_first(const Running& running) {
 void Cluster::look_up(const RunningPtr& running) {
   const std::string& name = running->proposal->names.front();
   etcd::Txn txn{.then = {etcd::get(key("def", name)), etcd::get(key("alloc", name)),
-                         etcd::get(settings_.prefix + "/changes")}};
+                         etcd::get(changes_key())}};
   ask_for(running, std::move(txn),
           [this, running](const etcd::TxnResult& answer) { found(running, answer); });
 }
@@ -279,9 +276,8 @@ void Cluster::change_strategy(const RunningPtr& running, const etcd::KeyValue& k
                               DefinitionRecord record) {
   record.strategy = *running->proposal->strategy;
   record.changed_us = clock_.unix_us();
-  etcd::Txn txn{
-      .compares = {{kv.key, etcd::Compare::What::kModified, kv.modified}},
-      .then = {etcd::put(kv.key, record.text()), etcd::put(settings_.prefix + "/changes", "")}};
+  etcd::Txn txn{.compares = {{kv.key, etcd::Compare::What::kModified, kv.modified}},
+                .then = {etcd::put(kv.key, record.text()), etcd::put(changes_key(), "")}};
   ask_for(running, std::move(txn), [this, running, kv, record](const etcd::TxnResult& answer) {
     if (!answer.held) return attempt_anew(running);
     running->kv = kv;
@@ -305,8 +301,8 @@ void Cluster::erase(const RunningPtr& running) {
     txn.then.push_back(etcd::erase(key("def", names[at])));
     txn.then.push_back(etcd::erase(key("alloc", names[at])));
   }
-  txn.then.push_back(etcd::put(settings_.prefix + "/changes", ""));
-  ask_for(running, {.then = {{.kind = etcd::Op::Kind::kTxn, .txn = {std::move(txn)}}}},
+  txn.then.push_back(etcd::put(changes_key(), ""));
+  ask_for(running, {.then = {etcd::within(std::move(txn))}},
           [this, running](const etcd::TxnResult& answer) { erased(running, answer); });
 }
 

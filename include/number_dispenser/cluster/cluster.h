@@ -138,7 +138,6 @@ class Cluster {
   void take_page(const etcd::TxnResult& answer);
   void import_some();
   void imported(const etcd::TxnResult& answer);
-  std::string imported_key(const std::string& name) const;
   void remove_imported(const std::string& name, const etcd::KeyValue& brought);
   void serve();
   // reconcile.cc
@@ -240,6 +239,7 @@ class Cluster {
   uint64_t jitter_ns(uint64_t most_ns) { return random_.below(most_ns) + 1; }
   uint64_t random_mark();
   std::string key(std::string_view kind, std::string_view name) const;
+  std::string changes_key() const { return settings_.prefix + "/changes"; }
 
   const ClusterSettings settings_;
   etcd::Client& client_;

@@ -142,5 +142,8 @@ inline Op get(std::string key, Revision revision = 0) {
 inline Op erase(std::string key) {
   return {.kind = Op::Kind::kDelete, .key = std::move(key)};
 }
+inline Op within(Txn txn) {
+  return {.kind = Op::Kind::kTxn, .txn = {std::move(txn)}};
+}
 
 }  // namespace number_dispenser::etcd
