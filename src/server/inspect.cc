@@ -78,7 +78,7 @@ void judge(Inspection& seen, const std::string& run_dir) {
   // A start takes nothing from growth that the header does not know of.
   const auto known = std::span(seen.bytes).first(layout::file_bytes(header.extents));
   seen.older = lag_of(seen.scan, known, counters).any();
-  seen.restored = live.newer_exists(header.id, header.epoch) || (!left.empty() && counters.empty());
+  seen.restored = live.newer_exists(header.id, header.epoch) || are_of_another_run(left, header);
 }
 
 Result<Inspection> inspect(const std::string& data_dir, const std::string& run_dir) {

@@ -115,8 +115,7 @@ Result<std::unique_ptr<StateFile>> StateFile::open(Storage& storage, LiveMemory&
   const auto newer_exists = [&] { return live.newer_exists(id, last_epoch); };
   const auto left = live.open_previous(id, last_epoch);
   const auto previous = counters_of_run(left, found->header);
-  // Counters of this epoch that are another run's are a copy's, which has started as well.
-  bool restored = newer_exists() || (!left.empty() && previous.empty());
+  bool restored = newer_exists() || are_of_another_run(left, found->header);
   // Before anything is written: whoever runs with a copy of this file makes this start a refusal.
   const auto counters = live.create(id, last_epoch + 1, layout::live_bytes(found->header.extents));
   if (!counters) return std::unexpected(counters.error());

@@ -68,6 +68,9 @@ BoundRecord recover(const ScannedTenant& tenant, const layout::LiveSlot* live, b
 // where they are another copy's, which has run with this epoch as well.
 std::span<const std::byte> counters_of_run(std::span<const std::byte> live,
                                            const layout::Header& header);
+inline bool are_of_another_run(std::span<const std::byte> live, const layout::Header& header) {
+  return !live.empty() && counters_of_run(live, header).empty();
+}
 
 // A tenant's line in a previous run's counters, or null if it is not there.
 const layout::LiveSlot* find_live(std::span<const std::byte> live, const ScannedTenant& tenant);
