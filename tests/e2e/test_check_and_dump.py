@@ -111,6 +111,19 @@ def test_check_says_that_a_copy_is_older(filled):
         assert says in filled.tool("check").stdout
 
 
+def test_check_takes_nothing_from_growth_that_the_header_does_not_know_of(filled):
+    """As a start does not: the file was copied while it grew, its first page before the rest."""
+    page = (filled.data / "dispensers.state").read_bytes()[:4096]
+    with filled.connect() as client:
+        client.pipeline([("HSET", f"later-{at}", "type", 3) for at in range(1100)])
+    filled.kill9()
+    grown = (filled.data / "dispensers.state").read_bytes()
+    (filled.data / "dispensers.state").write_bytes(page + grown[4096:])
+    assert "defined since are missing" in filled.tool("check").stdout
+    filled.start()
+    assert "defined since are missing" in filled.log()
+
+
 def test_the_live_counters_of_a_copy_are_not_believed(filled, new_server):
     """As a start does not: both have the id and the epoch of the file, but were counted in another run."""
     filled.stop()

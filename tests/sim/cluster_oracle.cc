@@ -121,6 +121,10 @@ void ClusterOracle::judge(const ClusterRequest& request, const Reply& reply, Nod
     // Nothing came of it, then.
     const bool unchanged =
         reply.text.ends_with("nothing was changed") || reply.text.starts_with("ERR etcd refuses");
+    if (reply.text.starts_with("TRYAGAIN etcd") && !unchanged &&
+        !reply.text.ends_with("it is not known whether the change was made"))
+      world_.violate("{} is answered '{}', which leaves open what came of it", request.name,
+                     reply.text);
     if (request.what == ClusterRequest::What::kDefine && unchanged) {
       --attempts_[request.attempt].open;
       attempts_[request.attempt].refused = attempts_[request.attempt].asked == 1;
